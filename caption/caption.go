@@ -1,0 +1,95 @@
+// Package caption gets from a picture to a checked caption with provenance.
+//
+// # The way of a caption
+//
+// [Run] takes the pictures of a [dataset.Source], prepares each one as a [Recipe] says, asks a [Captioner] for it and
+// appends the outcome to a [Store]. A later run with the same recipe asks only for what has no caption yet, so that a run
+// can be killed at any moment and started again. [Clean] and [Check] judge an answer afterwards: they are pure functions
+// of the stored raw answer, so changing them never means asking again.
+//
+// # What is never sent
+//
+// The class, the folder and the file name: the class is what the captions are to help recognise. A prepared picture is
+// encoded anew, which also leaves behind whatever its metadata said; [Picture.Original] gives that up.
+//
+// # Failures
+//
+// A failure is a record like any other, with its [Class] and an excerpt of what the endpoint said. A plain rerun asks
+// again for what failed; [Options.OnlyFailed] asks for nothing else.
+//
+// # Compatibility
+//
+// Stores of version 1 stay readable. A store holds the answers to one recipe.
+package caption
+
+import "context"
+
+// Request is one question about one picture, without a word about what the picture is known to show.
+type Request struct {
+	Prompt    string
+	Image     []byte // encoded, as sent
+	MediaType string // such as image/jpeg
+	Decoding  Decoding
+}
+
+// Answer is what came back, unedited.
+type Answer struct {
+	Raw              string
+	Model            string // as the endpoint names itself
+	FinishReason     string // stop, length, or empty where the endpoint does not say
+	PromptTokens     int    // 0 where the endpoint does not say
+	CompletionTokens int
+	Endpoint         string // base URL, without credentials
+}
+
+// Captioner answers requests. Its methods are safe for concurrent use.
+type Captioner interface {
+	// Caption asks once: retrying is the caller's. It returns when ctx ends. Its errors hold an [*Error], save for the
+	// cancellation of ctx, which is returned as such. An answer without text is an error of class [Empty].
+	Caption(ctx context.Context, r Request) (Answer, error)
+
+	// Fingerprint is the hexadecimal SHA-256 of the request as it would be sent.
+	Fingerprint(r Request) (string, error)
+}
+
+// DefaultPrompt is one of the prompts that InstructBLIP was trained on, from LAVIS. The paper does not give its prompt.
+const DefaultPrompt = "Write a detailed description for the image."
+
+// Decoding says how the endpoint is to make its text. The zero value is InstructBLIP's documented setting; a zero field
+// means its default, so a length penalty of exactly 0 cannot be asked for.
+type Decoding struct {
+	Beams             int     // beams of the search; default 5
+	MaxTokens         int     // new tokens at most; default 256
+	Temperature       float64 // 0, the default: no sampling. It is always sent
+	RepetitionPenalty float64 // default 1.5
+	LengthPenalty     float64 // default 1.0
+}
+
+// WithDefaults fills the zero fields.
+func (d Decoding) WithDefaults() Decoding {
+	if d.Beams == 0 {
+		d.Beams = 5
+	}
+	if d.MaxTokens == 0 {
+		d.MaxTokens = 256
+	}
+	if d.RepetitionPenalty == 0 {
+		d.RepetitionPenalty = 1.5
+	}
+	if d.LengthPenalty == 0 {
+		d.LengthPenalty = 1
+	}
+	return d
+}
+
+// Parameters are the fields by their names in a request to a chat-completions endpoint.
+func (d Decoding) Parameters() map[string]any {
+	d = d.WithDefaults()
+	return map[string]any{
+		"max_tokens":         d.MaxTokens,
+		"temperature":        d.Temperature,
+		"num_beams":          d.Beams,
+		"repetition_penalty": d.RepetitionPenalty,
+		"length_penalty":     d.LengthPenalty,
+	}
+}

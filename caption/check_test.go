@@ -1,0 +1,106 @@
+package caption
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestClean(t *testing.T) {
+	for _, c := range []struct{ name, raw, prompt, want string }{
+		{"plain", "a drawing of a goldfish", DefaultPrompt, "a drawing of a goldfish"},
+		{"white space", "  The image\n\nfeatures\ta  goldfish. \r\n", DefaultPrompt, "The image features a goldfish."},
+		{"Vicuna repeats the prompt", "Write a detailed description for the image. The image features a goldfish.", DefaultPrompt, "The image features a goldfish."},
+		{"echo in another case, over lines", "write a detailed\ndescription for the IMAGE:\nA goldfish.", DefaultPrompt, "A goldfish."},
+		{"nothing but the prompt", "Write a detailed description for the image.", DefaultPrompt, ""},
+		{"prompt's beginning only", "Write a detailed description for the images", DefaultPrompt, "Write a detailed description for the images"},
+		{"special tokens", "<s> a sculpture of a lion</s></s><pad>", "", "a sculpture of a lion"},
+		{"control characters and bad UTF-8", "a\x00 tat\xfftoo\u200b of a \u0007wolf", "", "a tattoo of a wolf"},
+		{"other scripts stay", "ein Gemälde, 金魚", "", "ein Gemälde, 金魚"},
+		{"empty", " \n", DefaultPrompt, ""},
+	} {
+		if got := Clean(c.raw, c.prompt); got != c.want {
+			t.Errorf("%s: Clean = %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	const good = "The image features a painting of a brightly coloured fish that swims among green plants. Its scales are " +
+		"orange and white, and its tail is long and flowing. The background is a deep blue, which makes the fish stand out."
+	for _, c := range []struct {
+		name, raw, finish, class string
+		want                     []string
+	}{
+		{"sound", good, "stop", "goldfish", nil},
+		{"sound, without a full stop", "a drawing of an orange fish in a bowl", "stop", "goldfish", nil},
+		{"a list with like parts", "There are three cups: a red cup, a green cup, and a blue cup on a white table, with a red spoon beside a green one.", "stop", "teapot", nil},
+		{"laughter", "a cartoon of a hen that says ha ha ha", "stop", "goldfish", nil},
+		{"empty", " ", "stop", "goldfish", []string{FlagEmpty}},
+		{"punctuation only", "...", "stop", "goldfish", []string{FlagEmpty}},
+		{"token limit", "The image features a fish that", "length", "goldfish", []string{FlagCutOff}},
+		{"ends in a clause", "The image features a fish in the", "stop", "goldfish", []string{FlagCutOff}},
+		{"ends in a comma", "The image features a fish,", "", "goldfish", []string{FlagCutOff}},
+		{"word loop", "a pair of ray ban ray ban ray ban ray ban sunglasses", "stop", "goldfish", []string{FlagRepetition}},
+		{"single word loop", "a dog dog dog dog", "stop", "goldfish", []string{FlagRepetition}},
+		{"digit run", "the number is 1000000000000", "stop", "goldfish", []string{FlagRepetition}},
+		{"letter run", "OOOOOOOOOOOOOOOO", "stop", "goldfish", []string{FlagRepetition}},
+		{"sentence loop until the limit", strings.Repeat("The cat is sitting on the floor. ", 8) + "The cat is", "length", "goldfish", []string{FlagCutOff, FlagRepetition}},
+		{"sentences in turn", strings.Repeat("A man stands by the red car. Nobody else is in sight. It is a sunny day in town. ", 3), "stop", "goldfish", []string{FlagRepetition}},
+		{"echo at the beginning", DefaultPrompt + " " + good, "stop", "goldfish", []string{FlagEcho}},
+		{"echo within", "Sure! Write a detailed description for the image: a fish.", "stop", "goldfish", []string{FlagEcho}},
+		{"names the class", "a drawing of a Goldfish.", "stop", "goldfish", []string{FlagNamesClass}},
+		{"names it in two words, plural", "two Great White Sharks swim", "stop", "great_white_shark", []string{FlagNamesClass}},
+		{"part of the name", "a shark swims", "stop", "great_white_shark", nil},
+		{"within another word", "a penguin's flippers catch air, antlike", "stop", "ant", nil},
+		{"everything", "Write a detailed description for the image. ant ant ant ant ant and", "length", "ant", []string{FlagCutOff, FlagNamesClass, FlagEcho, FlagRepetition}},
+	} {
+		got := Check(Clean(c.raw, DefaultPrompt), c.raw, c.finish, DefaultPrompt, c.class)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: Check = %q, want %q", c.name, got, c.want)
+		}
+		if !slices.IsSorted(got) {
+			t.Errorf("%s: %q is not sorted", c.name, got)
+		}
+	}
+}
+
+func TestNamesClass(t *testing.T) {
+	for _, c := range []struct {
+		text, class string
+		want        bool
+	}{
+		{"a pair of binoculars", "binoculars", true},
+		{"timber wolves howl", "timber_wolf", true},
+		{"three ladies' flies", "fly", true},
+		{"a fox's tail, a red fox's", "red_fox", true},
+		{"two red foxes", "red_fox", true},
+		{"a red-fox sticker", "red_fox", true},
+		{"a red fox\u2019s den", "red_fox", true},
+		{"red and fox", "red_fox", false},
+		{"", "ant", false},
+		{"an ant", "", false},
+	} {
+		if got := NamesClass(c.text, c.class); got != c.want {
+			t.Errorf("NamesClass(%q, %q) = %v", c.text, c.class, got)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("Write a detailed description for the image.  A fish</s>", DefaultPrompt)
+	f.Add("\xff\u0130mage", "\u0130mage")
+	f.Add("<s><s>", "<s>")
+	f.Fuzz(func(t *testing.T, raw, prompt string) {
+		c := Clean(raw, prompt)
+		if c != collapse(c) {
+			t.Errorf("Clean left white space: %q", c)
+		}
+		if again := Clean(c, ""); again != c {
+			t.Errorf("Clean without a prompt changed what it returned: %q to %q", c, again)
+		}
+		if flags := Check(c, raw, "stop", prompt, prompt); !slices.IsSorted(flags) {
+			t.Errorf("flags %q", flags)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package openai
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// exchange travels with a call's context: what to add to the request, and what came back.
+type exchange struct {
+	extra  map[string]any
+	status int // 0: no answer
+	header http.Header
+	body   []byte // as far as it came
+}
+
+type exchangeKey struct{}
+
+// doer is the HTTP below go-openai.
+type doer struct {
+	http     *http.Client
+	maxBytes int64
+}
+
+func newDoer(o Options) *doer {
+	idle := cmp.Or(o.Connections, 64)
+	return &doer{
+		maxBytes: cmp.Or(o.MaxAnswerBytes, 1<<20),
+		http: &http.Client{
+			Transport: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+				TLSHandshakeTimeout:    10 * time.Second,
+				ForceAttemptHTTP2:      true,
+				MaxIdleConns:           idle,
+				MaxIdleConnsPerHost:    idle, // net/http's 2 would open a connection for nearly every request
+				IdleConnTimeout:        90 * time.Second,
+				MaxResponseHeaderBytes: 64 << 10,
+				WriteBufferSize:        32 << 10, // a request is tens of kilobytes
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+var (
+	errRedirect = errors.New("the endpoint redirects: give the URL that it points to")
+	errTooLarge = errors.New("the answer is too large")
+	errCutOff   = errors.New("the answer was cut off")
+)
+
+// Do implements go-openai's HTTPDoer. The whole answer is read here, so that the client above sees it whole or fails.
+func (d *doer) Do(req *http.Request) (*http.Response, error) {
+	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
+	if x == nil {
+		x = &exchange{}
+	}
+	if req.Body != nil && x.extra != nil {
+		if err := addParameters(req, x.extra); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := d.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	x.status, x.header = resp.StatusCode, resp.Header
+	body, err := io.ReadAll(io.LimitReader(resp.Body, d.maxBytes+1))
+	x.body = body
+	switch {
+	case resp.StatusCode/100 == 3:
+		return nil, fmt.Errorf("%w: %s", errRedirect, locationOf(resp))
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errCutOff, err)
+	case int64(len(body)) > d.maxBytes:
+		return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, d.maxBytes)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// locationOf is where a redirect points, without what may be secret in it.
+func locationOf(resp *http.Response) string {
+	u, err := resp.Location()
+	if err != nil {
+		return resp.Status
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+func addParameters(req *http.Request, extra map[string]any) error {
+	if !strings.HasPrefix(req.Header.Get("Content-Type"), "application/json") {
+		return nil
+	}
+	b, err := io.ReadAll(req.Body)
+	req.Body.Close()
+	if err != nil {
+		return err
+	}
+	if b, err = wireBody(b, extra); err != nil {
+		return err
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	req.Body, _ = req.GetBody()
+	req.ContentLength = int64(len(b))
+	return nil
+}
+
+// wireBody sets extra in the JSON object body. Go writes a map's keys sorted, so the result is canonical.
+func wireBody(body []byte, extra map[string]any) ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("request body: %w", err)
+	}
+	for k, v := range extra {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", k, err)
+		}
+		fields[k] = b
+	}
+	return json.Marshal(fields)
+}
+
+// isTimeout says whether err is the end of somebody's patience.
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
+}

@@ -1,0 +1,199 @@
+// Command mcil builds multimodal class-incremental benchmarks and trains on them.
+//
+//	mcil synth     draw pictures in ImageNet-R's layout
+//	mcil serve     run the embedded caption endpoint
+//	mcil caption   ask an OpenAI-compatible endpoint for captions
+//	mcil build     join pictures and captions into an Arrow dataset
+//	mcil inspect   say what a path is
+//	mcil pretrain  train a small backbone
+//	mcil train     learn class after class
+//	mcil report    tables, plots and a page from finished runs
+//	mcil demo      all of it
+//
+// # Exit codes
+//
+//	0    done
+//	1    the world failed: a full disk, a broken connection
+//	2    usage: a flag that is unknown or cannot be
+//	3    finished, with failures that are recorded
+//	4    refused input
+//	130  interrupted; what was finished is saved
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mcil/mcil/caption"
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/method"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitFailures    = 3
+	exitRefused     = 4
+	exitInterrupted = 130
+)
+
+// cli is every verb with its flags.
+type cli struct {
+	Synth    synthCmd    `cmd:"" help:"Draw pictures in ImageNet-R's layout."`
+	Serve    serveCmd    `cmd:"" help:"Run the embedded caption endpoint: a stand-in without a language model."`
+	Caption  captionCmd  `cmd:"" help:"Ask an OpenAI-compatible endpoint for captions. What is answered is not asked again."`
+	Build    buildCmd    `cmd:"" help:"Join pictures and captions into an Arrow dataset."`
+	Inspect  inspectCmd  `cmd:"" help:"Say what a source, caption store, dataset, run or exemplar memory is."`
+	Pretrain pretrainCmd `cmd:"" help:"Train a small backbone where no published weights are at hand."`
+	Train    trainCmd    `cmd:"" help:"Learn a dataset's classes phase by phase."`
+	Report   reportCmd   `cmd:"" help:"Make tables, plots and a page from finished runs."`
+	Demo     demoCmd     `cmd:"" help:"Run all of it on drawn pictures and the embedded endpoint."`
+
+	Config  kong.ConfigFlag  `help:"YAML file with flags of the verb (flag name: value). Flags on the command line win." placeholder:"FILE"`
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// env is what a verb may touch of the outside.
+type env struct {
+	stdout   io.Writer
+	log      *slog.Logger
+	progress *progress
+	program  schemas.Program
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without the process: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) (code int) {
+	var c cli
+	program := programInfo()
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("mcil"), kong.Description(description), kong.UsageOnError(),
+		kong.Writers(stdout, stderr), kong.Exit(func(n int) { exited = n }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Configuration(loadConfig), kong.Vars{"version": program.Version + " " + program.Go, "methods": strings.Join(method.Names(), ",")})
+	if err != nil {
+		panic(err) // the flags above are wrong
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err == nil {
+		err = checkConfig(parsed)
+	}
+	if err != nil {
+		return complain(stderr, usageError{err})
+	}
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	e := &env{
+		stdout: stdout, log: slog.New(slog.NewTextHandler(stderr, nil)), progress: newProgress(stderr), program: program,
+	}
+	e.settings(parsed)
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run(e)
+	e.progress.done()
+	return complain(stderr, err)
+}
+
+const description = `Multimodal class-incremental learning: build MM-ImageNet-R, caption it again, train on it within a memory budget.`
+
+// interruptible is a context that the first Ctrl-C ends, so that work in flight drains and is saved; the second aborts.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(stderr, "\nmcil: interrupted: saving what is done (again to abort)")
+		cancel()
+		if _, ok := <-signals; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+// usageError is a mistake in flags.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// failuresError says that a verb finished and left failures that are recorded.
+type failuresError struct{ error }
+
+// complain prints an error as one line and returns the exit code for it.
+func complain(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(err)
+	if code == exitInterrupted {
+		fmt.Fprintln(stderr, "mcil: interrupted; run the same command again to go on")
+		return code
+	}
+	fmt.Fprintln(stderr, "mcil:", strings.Join(strings.Fields(err.Error()), " "))
+	return code
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	var failures failuresError
+	var unsupported *schemas.UnsupportedError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &failures):
+		return exitFailures
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &unsupported), errors.Is(err, dataset.ErrRefused), errors.Is(err, dataset.ErrNoSource),
+		errors.Is(err, caption.ErrNoStore), errors.Is(err, caption.ErrOtherRecipe), errors.Is(err, fs.ErrNotExist):
+		return exitRefused
+	}
+	return exitFailed
+}
+
+// settings prints the effective flags of the verb.
+func (e *env) settings(k *kong.Context) {
+	var attrs []any
+	for _, f := range k.Selected().Flags {
+		if f.Hidden || f.Name == "help" || f.Tag.Has("secret") {
+			continue
+		}
+		if v := fmt.Sprint(f.Target.Interface()); v != "" {
+			attrs = append(attrs, f.Name, v)
+		}
+	}
+	e.log.Info("mcil "+k.Selected().Name, attrs...)
+}
+
+// programInfo reads the version that the toolchain stamped into the binary.
+func programInfo() schemas.Program {
+	p := schemas.Program{Name: "mcil", Version: "devel", Go: runtime.Version()}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		p.Version = b.Main.Version
+	}
+	return p
+}

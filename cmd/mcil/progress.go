@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/mcil/mcil/train"
+)
+
+// plainEvery is how often a line appears where the output is not a terminal.
+const plainEvery = 5 * time.Second
+
+// progress shows one stage at a time with its rate and the time left: a bar on a terminal, lines otherwise.
+// It is safe for concurrent use.
+type progress struct {
+	mu    sync.Mutex
+	w     io.Writer
+	tty   bool
+	bar   *progressbar.ProgressBar
+	stage string
+	first int // done when the stage began: resumed work has no rate
+	last  int
+	total int
+	note  string
+	start time.Time
+	shown time.Time
+}
+
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	return &progress{w: w, tty: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// update says that done of total units of a stage are done.
+func (p *progress) update(stage string, done, total int, note string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if stage != p.stage {
+		p.finish()
+		p.stage, p.first, p.start, p.shown = stage, done, now, now
+		if p.tty {
+			p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
+		}
+	}
+	p.last, p.total, p.note = done, total, note
+	if p.tty {
+		p.bar.ChangeMax(total)
+		p.bar.Describe(text(stage, note))
+		p.bar.Set(done)
+	} else if now.Sub(p.shown) >= plainEvery {
+		p.shown = now
+		p.line(now)
+	}
+}
+
+// line prints the state as one plain line.
+func (p *progress) line(now time.Time) {
+	elapsed := now.Sub(p.start).Seconds()
+	rate := float64(p.last-p.first) / max(elapsed, 1e-3)
+	left := "?"
+	if rate > 0 {
+		left = time.Duration(float64(p.total-p.last) / rate * float64(time.Second)).Round(time.Second).String()
+	}
+	fmt.Fprintf(p.w, "%s: %d/%d, %.1f/s, %s left\n", text(p.stage, p.note), p.last, p.total, rate, left)
+}
+
+// finish ends the present stage with a line that stays.
+func (p *progress) finish() {
+	if p.stage == "" {
+		return
+	}
+	if p.tty {
+		p.bar.Clear()
+	}
+	fmt.Fprintf(p.w, "%s: %d in %s\n", text(p.stage, p.note), p.last, time.Since(p.start).Round(10*time.Millisecond))
+	p.stage = ""
+}
+
+// done ends the last stage.
+func (p *progress) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finish()
+}
+
+// counter is a progress function for a stage that counts up.
+func (p *progress) counter(stage string) func(done, total int) {
+	return func(done, total int) { p.update(stage, done, total, "") }
+}
+
+// events shows the events of a training run under a name.
+func (p *progress) events(name string) func(train.Event) {
+	return func(e train.Event) { p.update(name+e.Stage, e.Done, e.Total, e.Note) }
+}
+
+func text(stage, note string) string {
+	if note == "" {
+		return stage
+	}
+	return stage + " (" + note + ")"
+}

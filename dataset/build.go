@@ -1,0 +1,334 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mcil/mcil/schemas"
+)
+
+// Caption is a picture's text and where it came from.
+type Caption struct {
+	Text        string
+	ImageSHA256 string // of the picture that was captioned: another one under the same name is refused
+	CaptionInfo
+}
+
+// CaptionOf returns the caption of a picture, and false where there is none.
+type CaptionOf func(id ID) (Caption, bool)
+
+// BuildOptions say what to write.
+type BuildOptions struct {
+	Split    SplitOptions
+	Captions CaptionOf
+	// About says where the captions came from; counts are filled in by Build.
+	About   schemas.CaptionsSummary
+	Program schemas.Program
+	Workers int  // default 1
+	Force   bool // replace a dataset that was built from something else
+	// Progress, if not nil, is told after each row.
+	Progress func(done, total int)
+}
+
+// Build joins pictures with captions and writes the dataset to dir: split.txt, manifest.json and the hf layout. The folder
+// appears whole, by one rename. A dataset that was built from the same input is left alone. A picture without a caption,
+// or that cannot be read, is refused with its reason; the rest is written.
+func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.DatasetManifest, error) {
+	var m schemas.DatasetManifest
+	split, err := NewSplit(s, o.Split)
+	if err != nil {
+		return m, err
+	}
+	inputs := o.inputs(s, split)
+	old, err := existing(dir)
+	switch {
+	case err != nil && !o.Force:
+		return m, err
+	case old != nil && old.Inputs == inputs:
+		return *old, nil
+	case old != nil && !o.Force:
+		return m, fmt.Errorf("dataset %s: was built from other pictures, captions or settings: give --force to replace it, or another --out: %w", dir, ErrRefused)
+	}
+	partial := filepath.Join(filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+".partial")
+	if err := os.RemoveAll(partial); err != nil {
+		return m, err
+	}
+	if err := os.MkdirAll(partial, 0o777); err != nil {
+		return m, fmt.Errorf("dataset %s: %w", dir, err)
+	}
+	b := &build{source: s, o: o, dir: partial, entries: map[ID]Entry{}}
+	m, err = b.run(ctx, split, inputs)
+	if err != nil {
+		return m, errors.Join(fmt.Errorf("dataset %s: %w", dir, err), os.RemoveAll(partial))
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return m, err
+	}
+	if err := os.Rename(partial, dir); err != nil {
+		return m, err
+	}
+	return m, schemas.SyncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
+// existing reads the manifest in dir; nil where dir is absent or empty, an error where something else is there.
+func existing(dir string) (*schemas.DatasetManifest, error) {
+	var m schemas.DatasetManifest
+	err := schemas.ReadJSON(filepath.Join(dir, "manifest.json"), schemas.DatasetHeader, &m)
+	if errors.Is(err, fs.ErrNotExist) {
+		if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
+			return nil, fmt.Errorf("dataset %s: the folder holds other things: give another --out: %w", dir, ErrRefused)
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	return &m, nil
+}
+
+// inputs is a digest of all that decides the bytes of the dataset.
+func (o BuildOptions) inputs(s Source, split Split) string {
+	h := sha256.New()
+	fmt.Fprintln(h, schemas.RowsHeader, schemas.DatasetHeader, s.Spec(), o.Split.Spec, o.Split.Seed, o.About.Recipe, o.Program)
+	for _, c := range s.Classes() {
+		fmt.Fprintln(h, c)
+	}
+	for _, e := range s.Entries() {
+		c, ok := o.Captions(e.ID)
+		fmt.Fprintf(h, "%s %d %v %+q\n", e.ID, e.SizeBytes, ok, c)
+	}
+	split.WriteTo(h)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// build is one run of Build.
+type build struct {
+	source  Source
+	o       BuildOptions
+	dir     string
+	entries map[ID]Entry
+
+	manifest schemas.DatasetManifest
+	done     int
+	total    int
+	words    int
+}
+
+func (b *build) run(ctx context.Context, split Split, inputs string) (schemas.DatasetManifest, error) {
+	classes := b.source.Classes()
+	b.manifest = schemas.DatasetManifest{
+		Header: schemas.DatasetHeader, Inputs: inputs, Source: b.source.Spec(), Captions: b.o.About, Styles: map[string]int{},
+		Rows: map[string]int{}, Refused: slices.Clone(b.source.Refused()), Program: b.o.Program,
+		Split: schemas.SplitSummary{Spec: b.o.Split.Spec, Seed: b.o.Split.Seed},
+	}
+	b.manifest.Captions.Flags = map[string]int{}
+	for i, c := range classes {
+		b.manifest.Classes = append(b.manifest.Classes, schemas.ClassSummary{Label: i, WNID: c.WNID, Name: c.Name, Rows: map[string]int{}})
+	}
+	for _, e := range b.source.Entries() {
+		b.entries[e.ID] = e
+	}
+	usable, err := b.check(ctx, split)
+	if err != nil {
+		return b.manifest, err
+	}
+	for _, name := range usable.Names() {
+		if err := b.writeSplit(ctx, name, usable[name]); err != nil {
+			return b.manifest, err
+		}
+	}
+	return b.manifest, b.finish(usable)
+}
+
+// check reads every picture's header and caption once, refuses what cannot be a row, and returns the split of the rest.
+func (b *build) check(ctx context.Context, split Split) (Split, error) {
+	usable := Split{}
+	for _, name := range split.Names() {
+		for _, id := range split[name] {
+			if _, ok := b.o.Captions(id); !ok {
+				b.refuse(id, "no caption")
+				continue
+			}
+			usable[name] = append(usable[name], id)
+		}
+		b.total += len(usable[name])
+	}
+	if b.total == 0 {
+		return nil, fmt.Errorf("none of %d pictures has a caption: run mcil caption first: %w", len(b.entries), ErrRefused)
+	}
+	return usable, ctx.Err()
+}
+
+func (b *build) refuse(id ID, why string) {
+	b.manifest.Refused = append(b.manifest.Refused, schemas.Refusal{Name: string(id), Reason: why})
+}
+
+// writeSplit writes the rows of one split. A picture that turns out to be unreadable is refused, so the rows are gathered
+// before the shards are laid out: only their sizes, not their bytes, are kept.
+func (b *build) writeSplit(ctx context.Context, name string, ids []ID) error {
+	var readable []ID
+	var bytes int64
+	for _, id := range ids {
+		encoded, err := b.source.Read(ctx, b.entries[id])
+		if err == nil {
+			_, err = Inspect(encoded)
+		}
+		if c, _ := b.o.Captions(id); err == nil && c.ImageSHA256 != Digest(encoded) {
+			err = fmt.Errorf("the caption is of another picture of this name: run mcil caption again: %w", ErrRefused)
+		}
+		if errors.Is(err, ErrRefused) {
+			b.refuse(id, err.Error())
+			b.total--
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		readable = append(readable, id)
+		bytes += int64(len(encoded))
+	}
+	if len(readable) == 0 {
+		return fmt.Errorf("split %s: no picture can be read: %w", name, ErrRefused)
+	}
+	names := make([]string, len(b.manifest.Classes))
+	for i, c := range b.manifest.Classes {
+		names[i] = c.Name
+	}
+	return writeHF(ctx, filepath.Join(b.dir, "hf", name), name, names, int64(len(readable)), bytes, b.rows(ctx, name, readable))
+}
+
+// rows makes rows in order, a few ahead of the writer.
+func (b *build) rows(ctx context.Context, split string, ids []ID) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		chunk := 16 * max(1, b.o.Workers)
+		for len(ids) > 0 {
+			n := min(chunk, len(ids))
+			rows, err := b.chunk(ctx, ids[:n])
+			ids = ids[n:]
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			for _, r := range rows {
+				b.count(split, r)
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (b *build) chunk(ctx context.Context, ids []ID) ([]Row, error) {
+	rows, errs := make([]Row, len(ids)), make([]error, len(ids))
+	var wg sync.WaitGroup
+	workers := max(1, b.o.Workers)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(ids); i += workers {
+				rows[i], errs[i] = b.row(ctx, ids[i])
+			}
+		})
+	}
+	wg.Wait()
+	return rows, errors.Join(errs...)
+}
+
+func (b *build) row(ctx context.Context, id ID) (Row, error) {
+	e := b.entries[id]
+	encoded, err := b.source.Read(ctx, e)
+	if err != nil {
+		return Row{}, err
+	}
+	info, err := Inspect(encoded)
+	if err != nil {
+		return Row{}, fmt.Errorf("%s: %w", id, err)
+	}
+	c, _ := b.o.Captions(id)
+	class := b.source.Classes()[e.Label]
+	return Row{
+		ID: id, Image: encoded, Label: e.Label, Caption: c.Text, WNID: class.WNID, ClassName: class.Name, Style: e.Style,
+		Width: info.Width, Height: info.Height, ImageSHA256: c.ImageSHA256, CaptionInfo: c.CaptionInfo,
+	}, nil
+}
+
+func (b *build) count(split string, r Row) {
+	m := &b.manifest
+	m.Rows[split]++
+	m.Classes[r.Label].Rows[split]++
+	m.Styles[r.Style]++
+	for _, f := range r.Flags {
+		m.Captions.Flags[f]++
+	}
+	b.words += len(strings.Fields(r.Caption))
+	b.done++
+	if b.o.Progress != nil {
+		b.o.Progress(b.done, b.total)
+	}
+}
+
+// finish writes what describes the whole.
+func (b *build) finish(split Split) error {
+	m := &b.manifest
+	rows := 0
+	for _, n := range m.Rows {
+		rows += n
+	}
+	m.Captions.MeanWords = math.Round(100*float64(b.words)/float64(rows)) / 100
+	slices.SortFunc(m.Refused, func(x, y schemas.Refusal) int { return strings.Compare(x.Name+x.Reason, y.Name+y.Reason) })
+	if m.Refused == nil {
+		m.Refused = []schemas.Refusal{}
+	}
+	if err := schemas.WriteJSON(filepath.Join(b.dir, "hf", "dataset_dict.json"), map[string]any{"splits": split.Names()}); err != nil {
+		return err
+	}
+	if err := schemas.WriteFile(filepath.Join(b.dir, "split.txt"), func(w io.Writer) error { _, err := split.WriteTo(w); return err }); err != nil {
+		return err
+	}
+	files, err := digests(b.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		m.Files = append(m.Files, files[f])
+	}
+	m.Split.SHA256 = files["split.txt"].SHA256
+	return schemas.WriteJSON(filepath.Join(b.dir, "manifest.json"), m)
+}
+
+// digests reads every file below dir.
+func digests(dir string) (map[string]schemas.FileDigest, error) {
+	files := map[string]schemas.FileDigest{}
+	return files, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		h := sha256.New()
+		n, err := io.Copy(h, f)
+		rel = filepath.ToSlash(rel)
+		files[rel] = schemas.FileDigest{Path: rel, Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}
+		return err
+	})
+}

@@ -1,0 +1,108 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+)
+
+// Encoding makes samples of rows: the picture processor and the tokenizer of one model.
+type Encoding struct {
+	Processor Processor
+	Tokenizer *Tokenizer
+	MaxText   int // tokens, [CLS] and [SEP] included
+
+	// CacheBytes is how much memory processed samples may take; the rest are made again. 0: none are kept.
+	CacheBytes int64
+
+	mu    sync.Mutex
+	cache map[*Rows]map[int]Sample
+	used  int64
+}
+
+// Sample processes row i of rows. Labels are the rows' own. The sample shares memory with the cache: do not modify it.
+func (e *Encoding) Sample(rows *Rows, i int) (Sample, error) {
+	e.mu.Lock()
+	s, ok := e.cache[rows][i]
+	e.mu.Unlock()
+	if ok {
+		return s, nil
+	}
+	gridH, gridW, pixels, err := e.Processor.Patches(rows.Image(i))
+	if err != nil {
+		return Sample{}, fmt.Errorf("%s: %w", rows.ID(i), err)
+	}
+	s = Sample{
+		ID: rows.ID(i), Label: rows.Label(i), GridH: gridH, GridW: gridW, Pixels: pixels, PatchPos: upTo(gridH * gridW),
+		Tokens: e.Tokenizer.Encode(rows.Caption(i), e.MaxText),
+	}
+	s.TextLen = len(s.Tokens)
+	s.TokenPos = upTo(s.TextLen)
+	e.keep(rows, i, s)
+	return s, nil
+}
+
+func (e *Encoding) keep(rows *Rows, i int, s Sample) {
+	size := int64(len(s.Pixels) + 4*(len(s.PatchPos)+2*len(s.Tokens)))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.used+size > e.CacheBytes {
+		return
+	}
+	if e.cache == nil {
+		e.cache = map[*Rows]map[int]Sample{}
+	}
+	if e.cache[rows] == nil {
+		e.cache[rows] = map[int]Sample{}
+	}
+	if _, twice := e.cache[rows][i]; !twice {
+		e.cache[rows][i] = s
+		e.used += size
+	}
+}
+
+// upTo is 0, 1, ... n-1.
+func upTo(n int) []int32 {
+	p := make([]int32, n)
+	for i := range p {
+		p[i] = int32(i)
+	}
+	return p
+}
+
+// Subset is some rows of a split as items, with labels translated.
+type Subset struct {
+	Encoding *Encoding
+	Rows     *Rows
+	Indices  []int
+	Relabel  func(label int) int // nil: as they are
+}
+
+func (s Subset) Len() int { return len(s.Indices) }
+
+func (s Subset) Sample(ctx context.Context, i int, _ *rand.Rand) (Sample, error) {
+	if err := ctx.Err(); err != nil {
+		return Sample{}, err
+	}
+	x, err := s.Encoding.Sample(s.Rows, s.Indices[i])
+	if err == nil && s.Relabel != nil {
+		x.Label = s.Relabel(x.Label)
+	}
+	return x, err
+}
+
+// OfClasses lists the rows with one of the given labels, in order.
+func (r *Rows) OfClasses(labels ...int) []int {
+	want := map[int]bool{}
+	for _, l := range labels {
+		want[l] = true
+	}
+	var indices []int
+	for i := range r.n {
+		if want[r.Label(i)] {
+			indices = append(indices, i)
+		}
+	}
+	return indices
+}

@@ -1,0 +1,152 @@
+package schemas
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+)
+
+// Exemplar is an old example as kept in memory and in memory.arrow. What counts against the memory budget is Pixels,
+// PatchBits, Tokens and TokenBits; the rest is bookkeeping, alike for every way of storing.
+type Exemplar struct {
+	ID    string
+	Label int // position of its class in the order learned
+
+	GridH, GridW int    // of the full picture, in patches
+	PatchPx      int    // side of a patch in pixels
+	PatchBits    []byte // bit i (least significant first) is set where patch i is kept; empty: all are
+	Pixels       []byte // of the kept patches, [P, 3·p·p]
+
+	TextLen   int      // tokens of the full text, [CLS] and [SEP] included
+	TokenBits []byte   // bit i is set where token i is kept; empty: all are
+	Tokens    []uint16 // ids of the kept tokens
+}
+
+// ExemplarsHeader is in the schema metadata of memory.arrow.
+var ExemplarsHeader = Header{"mcil.exemplars", 1}
+
+func exemplarSchema() (*arrow.Schema, error) {
+	own, err := json.Marshal(ExemplarsHeader)
+	if err != nil {
+		return nil, err
+	}
+	md := arrow.NewMetadata([]string{MetadataKey}, []string{string(own)})
+	i32, bin := arrow.PrimitiveTypes.Int32, arrow.BinaryTypes.Binary
+	return arrow.NewSchema([]arrow.Field{
+		{Name: "id", Type: arrow.BinaryTypes.String}, {Name: "label", Type: i32},
+		{Name: "grid_h", Type: i32}, {Name: "grid_w", Type: i32}, {Name: "patch_px", Type: i32},
+		{Name: "patch_bits", Type: bin}, {Name: "pixels", Type: bin},
+		{Name: "text_len", Type: i32}, {Name: "token_bits", Type: bin},
+		{Name: "tokens", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint16)},
+	}, &md), nil
+}
+
+// WriteExemplars writes an Arrow IPC file, one exemplar a row, in order.
+func WriteExemplars(path string, exemplars []Exemplar) error {
+	schema, err := exemplarSchema()
+	if err != nil {
+		return err
+	}
+	return WriteFile(path, func(w io.Writer) error {
+		f, err := ipc.NewFileWriter(w.(io.WriteSeeker), ipc.WithSchema(schema))
+		if err != nil {
+			return err
+		}
+		const batch = 256 // rows: keeps binary columns far below 2 GiB
+		for len(exemplars) > 0 {
+			n := min(batch, len(exemplars))
+			if err := writeExemplarBatch(f, schema, exemplars[:n]); err != nil {
+				return err
+			}
+			exemplars = exemplars[n:]
+		}
+		return f.Close()
+	})
+}
+
+func writeExemplarBatch(f *ipc.FileWriter, schema *arrow.Schema, exemplars []Exemplar) error {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for _, e := range exemplars {
+		b.Field(0).(*array.StringBuilder).Append(e.ID)
+		for _, f := range [...]struct{ col, value int }{{1, e.Label}, {2, e.GridH}, {3, e.GridW}, {4, e.PatchPx}, {7, e.TextLen}} {
+			b.Field(f.col).(*array.Int32Builder).Append(int32(f.value))
+		}
+		b.Field(5).(*array.BinaryBuilder).Append(e.PatchBits)
+		b.Field(6).(*array.BinaryBuilder).Append(e.Pixels)
+		b.Field(8).(*array.BinaryBuilder).Append(e.TokenBits)
+		tokens := b.Field(9).(*array.ListBuilder)
+		tokens.Append(true)
+		tokens.ValueBuilder().(*array.Uint16Builder).AppendValues(e.Tokens, nil)
+	}
+	rec := b.NewRecord()
+	defer rec.Release()
+	return f.Write(rec)
+}
+
+// ReadExemplars reads what [WriteExemplars] wrote.
+func ReadExemplars(path string) (exemplars []Exemplar, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	defer func() { // the Arrow reader panics on some damaged files
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: damaged Arrow file: %v", path, p)
+		}
+	}()
+	r, err := ipc.NewFileReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not an Arrow IPC file: %w", path, err)
+	}
+	defer r.Close()
+	md := r.Schema().Metadata()
+	var got Header
+	if i := md.FindKey(MetadataKey); i < 0 || json.Unmarshal([]byte(md.Values()[i]), &got) != nil {
+		return nil, fmt.Errorf("%s: has no %q metadata: not an exemplar memory", path, MetadataKey)
+	}
+	if err := ExemplarsHeader.Check(path, got); err != nil {
+		return nil, err
+	}
+	want, err := exemplarSchema()
+	if err != nil {
+		return nil, err
+	}
+	if !r.Schema().Equal(want) {
+		return nil, fmt.Errorf("%s: has other columns than an exemplar memory: %v", path, r.Schema().Fields())
+	}
+	for i := range r.NumRecords() {
+		rec, err := r.RecordAt(i)
+		if err != nil {
+			return nil, fmt.Errorf("%s: batch %d: %w", path, i, err)
+		}
+		exemplars = append(exemplars, exemplarRows(rec)...)
+		rec.Release()
+	}
+	return exemplars, nil
+}
+
+// exemplarRows copies the rows out of a record.
+func exemplarRows(rec arrow.Record) []Exemplar {
+	i32 := func(col, i int) int { return int(rec.Column(col).(*array.Int32).Value(i)) }
+	bin := func(col, i int) []byte { return append([]byte(nil), rec.Column(col).(*array.Binary).Value(i)...) }
+	out := make([]Exemplar, rec.NumRows())
+	tokens := rec.Column(9).(*array.List)
+	ids := tokens.ListValues().(*array.Uint16).Uint16Values()
+	for i := range out {
+		from, to := tokens.ValueOffsets(i)
+		out[i] = Exemplar{
+			ID: string(append([]byte(nil), rec.Column(0).(*array.String).Value(i)...)), Label: i32(1, i), GridH: i32(2, i), GridW: i32(3, i),
+			PatchPx: i32(4, i), PatchBits: bin(5, i), Pixels: bin(6, i), TextLen: i32(7, i), TokenBits: bin(8, i),
+			Tokens: append([]uint16(nil), ids[from:to]...),
+		}
+	}
+	return out
+}

@@ -1,0 +1,139 @@
+package schemas
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Header is the beginning of every JSON file that mcil writes.
+type Header struct {
+	Schema  string `json:"schema"`  // what the file is, such as "mcil.dataset"
+	Version int    `json:"version"` // of the schema, from 1
+}
+
+// The kinds of JSON files, with the newest version that this program writes and reads.
+var (
+	CaptionsHeader = Header{"mcil.captions", 1} // CAPTIONS/manifest.json
+	DatasetHeader  = Header{"mcil.dataset", 1}  // DATASET/manifest.json
+	WeightsHeader  = Header{"mcil.weights", 1}  // WEIGHTS/mcil.json
+	RunHeader      = Header{"mcil.run", 1}      // RUN/run.json
+	ReportHeader   = Header{"mcil.report", 1}   // RUN/report.json
+	PhaseHeader    = Header{"mcil.phase", 1}    // RUN/phase-NN/phase.json
+)
+
+// UnsupportedError says that a file is not what was expected there, or is of a version that this program cannot read.
+type UnsupportedError struct {
+	Path string
+	Want Header
+	Got  Header
+}
+
+func (e *UnsupportedError) Error() string {
+	if e.Got.Schema != e.Want.Schema {
+		return fmt.Sprintf("%s: is not a %s file (its schema is %q)", e.Path, e.Want.Schema, e.Got.Schema)
+	}
+	return fmt.Sprintf("%s: is %s version %d, and this mcil reads up to version %d: use a newer mcil",
+		e.Path, e.Got.Schema, e.Got.Version, e.Want.Version)
+}
+
+// ReadJSON reads the file at path into v after checking its header against want.
+func ReadJSON(path string, want Header, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var got Header
+	if err := json.Unmarshal(b, &got); err != nil {
+		return fmt.Errorf("%s: damaged JSON: %w", path, err)
+	}
+	if err := want.Check(path, got); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: damaged %s file: %w", path, want.Schema, err)
+	}
+	return nil
+}
+
+// Check returns an [UnsupportedError] unless a file at path with the header got can be read where h is expected.
+func (h Header) Check(path string, got Header) error {
+	if got.Schema != h.Schema || got.Version > h.Version || got.Version < 1 {
+		return &UnsupportedError{Path: path, Want: h, Got: got}
+	}
+	return nil
+}
+
+// WriteJSON writes v, indented, to path by [WriteFile]. v must embed the right [Header].
+func WriteJSON(path string, v any) error {
+	return WriteFile(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(v)
+	})
+}
+
+// WriteFile makes the file at path appear whole or not at all: write fills a temporary file beside it, which is synced
+// and renamed. On an error the temporary file is removed and whatever stood at path is left alone.
+func WriteFile(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return SyncDir(dir)
+}
+
+// SyncDir makes renames inside dir durable. File systems that cannot sync a folder are taken at their word.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// RemoveTemporary deletes what a killed [WriteFile] may have left in dir. Call it only where one writer owns dir.
+func RemoveTemporary(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, ".*.tmp-*"))
+	if err != nil {
+		return err
+	}
+	for _, p := range left {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package schemas
+
+// WeightsManifest is WEIGHTS/mcil.json, beside model.safetensors, vocab.txt and config.json.
+type WeightsManifest struct {
+	Header
+	Data     string         `json:"data"`    // the dataset that the backbone was pretrained on
+	Classes  []string       `json:"classes"` // wnids seen in pretraining: none of them may be incremental
+	Settings map[string]any `json:"settings"`
+	Digest   string         `json:"digest"`              // of settings and data
+	Accuracy float64        `json:"validation_accuracy"` // on held-out rows of those classes, in [0,1]
+	Seconds  float64        `json:"seconds"`
+	Program  Program        `json:"program"`
+}
+
+// Run is RUN/run.json: the effective settings of a run. A run with other settings is another run.
+type Run struct {
+	Header
+	Settings map[string]any `json:"settings"`
+	// Digest of what determines the result: settings, data and weights. A folder with another digest is not resumed.
+	Digest  string  `json:"digest"`
+	Program Program `json:"program"`
+}
+
+// Report is RUN/report.json: what came out. Accuracies are fractions in [0,1].
+type Report struct {
+	Header
+	Method    string `json:"method"`
+	Exemplars string `json:"exemplars"`
+	Seed      uint64 `json:"seed"`
+	// Row t holds, after phase t, the accuracy on the test rows of the classes of each phase 0..t.
+	AccuracyMatrix       [][]float64 `json:"accuracy_matrix"`
+	AverageAccuracy      float64     `json:"average_accuracy"`       // mean over phases of pooled accuracy
+	MacroAverageAccuracy float64     `json:"macro_average_accuracy"` // mean over phases of the mean of the matrix row
+	LastAccuracy         float64     `json:"last_accuracy"`
+	Forgetting           float64     `json:"forgetting"`
+	Phases               []Phase     `json:"phases"`
+	Classes              []RunClass  `json:"classes"`           // in the order learned
+	Gallery              string      `json:"gallery,omitempty"` // file of masked exemplars, relative to the report
+	Program              Program     `json:"program"`
+}
+
+// Phase is one phase of a [Report].
+type Phase struct {
+	Phase             int     `json:"phase"` // from 0
+	Classes           int     `json:"classes"`
+	Accuracy          float64 `json:"accuracy"`     // pooled over the test rows of all classes seen
+	NMEAccuracy       float64 `json:"nme_accuracy"` // nearest mean of exemplars; 0 where no exemplars are kept
+	ExemplarsPerClass float64 `json:"exemplars_per_class"`
+	MemoryBudgetBytes int64   `json:"memory_budget_bytes"`
+	MemoryUsedBytes   int64   `json:"memory_used_bytes"`
+	// Mean cost of an exemplar as a fraction of its unmasked form, counted three ways.
+	TokenFraction  float64 `json:"token_fraction"`
+	PixelFraction  float64 `json:"pixel_fraction"`
+	StoredFraction float64 `json:"stored_fraction"`
+	Seconds        float64 `json:"seconds"`
+}
+
+// RunClass is a class of a run.
+type RunClass struct {
+	WNID  string `json:"wnid"`
+	Name  string `json:"name"`
+	Phase int    `json:"phase"`
+}

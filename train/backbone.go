@@ -1,0 +1,115 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// vocabularySize bounds a vocabulary built from captions.
+const vocabularySize = 4000
+
+// backbone is an encoder with what turns rows into its input.
+type backbone struct {
+	weights   *vilt.Weights
+	tokenizer *dataset.Tokenizer
+	seen      map[string]bool // wnids of pretraining
+	digest    string          // of the weights and the vocabulary
+}
+
+// loadBackbone reads a folder of weights, or draws random ones of a preset shape with a vocabulary from the captions of
+// the train rows of the given labels.
+func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels []int) (*backbone, error) {
+	if dir == "random" {
+		return randomBackbone(preset, seed, data.Splits[dataset.Train], labels)
+	}
+	w, err := vilt.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &backbone{weights: w, seen: map[string]bool{}}
+	vocab := filepath.Join(dir, vilt.VocabFile)
+	if b.tokenizer, err = dataset.ReadVocabulary(vocab); err != nil {
+		return nil, fmt.Errorf("weights %s: %w", dir, err)
+	}
+	if b.tokenizer.Len() != w.Config.Vocab {
+		return nil, fmt.Errorf("weights %s: %s has %d pieces and %s says %d", dir, vilt.VocabFile, b.tokenizer.Len(), vilt.ConfigFile, w.Config.Vocab)
+	}
+	var m schemas.WeightsManifest
+	err = schemas.ReadJSON(filepath.Join(dir, "mcil.json"), schemas.WeightsHeader, &m)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, wnid := range m.Classes {
+		b.seen[wnid] = true
+	}
+	h := sha256.New()
+	for _, name := range []string{vilt.ConfigFile, vilt.WeightsFile, vilt.VocabFile} {
+		if err := hashFile(h, filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	b.digest = hex.EncodeToString(h.Sum(nil))
+	return b, nil
+}
+
+func randomBackbone(preset string, seed uint64, rows *dataset.Rows, labels []int) (*backbone, error) {
+	c, err := vilt.Preset(preset)
+	if err != nil {
+		return nil, err
+	}
+	var captions []string
+	for _, i := range rows.OfClasses(labels...) {
+		captions = append(captions, rows.Caption(i))
+	}
+	b := &backbone{seen: map[string]bool{}, digest: fmt.Sprintf("random %s %d", preset, seed)}
+	if b.tokenizer, err = dataset.BuildVocabulary(captions, vocabularySize); err != nil {
+		return nil, err
+	}
+	c.Vocab = b.tokenizer.Len()
+	b.weights, err = vilt.Random(c, seed)
+	return b, err
+}
+
+// encoding is how rows become samples of this encoder.
+func (b *backbone) encoding(cacheBytes int64) *dataset.Encoding {
+	c := b.weights.Config
+	return &dataset.Encoding{
+		Processor:  dataset.Processor{Short: c.ImageSize, Long: vilt.LongSide(c.ImageSize), Patch: c.Patch},
+		Tokenizer:  b.tokenizer,
+		MaxText:    c.MaxText,
+		CacheBytes: cacheBytes,
+	}
+}
+
+func hashFile(h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, f)
+	return err
+}
+
+// rowsDigest is a digest of what training reads of a dataset.
+func rowsDigest(d *dataset.Dataset) string {
+	h := sha256.New()
+	for _, split := range []string{dataset.Train, dataset.Test} {
+		rows := d.Splits[split]
+		for i := range rows.Len() {
+			r := rows.Row(i)
+			fmt.Fprintf(h, "%s %s %s %d %q\n", split, r.ID, r.ImageSHA256, r.Label, r.Caption)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,125 @@
+package train
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/memory"
+	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// checkpoint is phase-NN/phase.json.
+type checkpoint struct {
+	schemas.Header
+	Report      schemas.Phase             `json:"report"`
+	AccuracyRow []float64                 `json:"accuracy_row"`
+	Budgets     map[int]memory.Budget     `json:"budgets"` // bytes by class, in the order learned
+	Gallery     []schemas.GalleryExemplar `json:"gallery"`
+}
+
+func (r *run) phaseDir(t int) string { return filepath.Join(r.o.Out, fmt.Sprintf("phase-%02d", t)) }
+
+// save makes the folder of phase t appear whole.
+func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
+	dir := r.phaseDir(t)
+	partial := dir + ".partial"
+	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(partial, 0o777)); err != nil {
+		return err
+	}
+	if err := vilt.WriteSafetensors(filepath.Join(partial, "tuner.safetensors"), r.learner.State(), nil); err != nil {
+		return err
+	}
+	if err := schemas.WriteExemplars(filepath.Join(partial, "memory.arrow"), r.store.All()); err != nil {
+		return err
+	}
+	c := checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: r.store.Budgets(), Gallery: gallery}
+	if err := schemas.WriteJSON(filepath.Join(partial, "phase.json"), c); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, dir); err != nil {
+		return err
+	}
+	return schemas.SyncDir(r.o.Out)
+}
+
+// resume restores the run after its last whole phase.
+func (r *run) resume() error {
+	for t := range r.phases {
+		var c checkpoint
+		err := schemas.ReadJSON(filepath.Join(r.phaseDir(t), "phase.json"), schemas.PhaseHeader, &c)
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("resume: %w", err)
+		}
+		r.reports, r.matrix = append(r.reports, c.Report), append(r.matrix, c.AccuracyRow)
+		r.gallery = append(r.gallery, c.Gallery...)
+		if _, err := os.Stat(filepath.Join(r.phaseDir(t+1), "phase.json")); err == nil {
+			continue // only the last checkpoint's tensors and memory matter
+		}
+		exemplars, err := schemas.ReadExemplars(filepath.Join(r.phaseDir(t), "memory.arrow"))
+		if err != nil {
+			return fmt.Errorf("resume: %w", err)
+		}
+		if err := r.store.Restore(exemplars, c.Budgets); err != nil {
+			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+		}
+		saved, err := vilt.ReadSafetensors(filepath.Join(r.phaseDir(t), "tuner.safetensors"))
+		if err != nil {
+			return fmt.Errorf("resume: %w", err)
+		}
+		if err := method.Restore(r.learner, saved); err != nil {
+			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+		}
+	}
+	return nil
+}
+
+// runLog appends one line an epoch to log.jsonl. It is for people and plots: nothing reads it back.
+type runLog struct {
+	phase   int
+	file    *os.File
+	w       *bufio.Writer
+	err     error
+	epoch   int
+	loss    float64
+	samples int
+}
+
+func newLog(path string, phase int) *runLog {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	return &runLog{phase: phase, file: f, w: bufio.NewWriter(f), err: err}
+}
+
+func (l *runLog) step(s method.Step) {
+	if s.Epoch != l.epoch {
+		l.flush()
+		l.epoch = s.Epoch
+	}
+	l.loss += s.Loss * float64(s.Samples)
+	l.samples += s.Samples
+}
+
+func (l *runLog) flush() {
+	if l.samples == 0 || l.err != nil {
+		return
+	}
+	l.err = json.NewEncoder(l.w).Encode(map[string]any{"phase": l.phase, "epoch": l.epoch, "loss": l.loss / float64(l.samples), "samples": l.samples})
+	l.loss, l.samples = 0, 0
+}
+
+func (l *runLog) close() error {
+	l.flush()
+	if l.file == nil {
+		return l.err
+	}
+	return errors.Join(l.err, l.w.Flush(), l.file.Close())
+}

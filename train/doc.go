@@ -1,0 +1,25 @@
+// Package train runs class-incremental learning: phases of new classes, a memory of old examples within a byte budget,
+// the accuracy after each phase, and a checkpoint from which a killed run goes on to the same result.
+//
+// # What to call
+//
+// [Pretrain] makes a small encoder where no published weights are at hand. [Run] learns a dataset's classes phase by phase
+// with one method and one kind of exemplars and writes a run folder.
+//
+// # What a run looks at
+//
+// Training and memory see train rows only. Test rows are read after a phase, to fill the accuracy matrix, and nothing is
+// chosen by them.
+//
+// # A run folder
+//
+//	run.json      effective settings and the digest of all that decides the result
+//	phase-NN/     tuner.safetensors, memory.arrow, phase.json; appears whole when the phase is done
+//	report.json   the accuracy matrix and what follows from it; written last
+//	gallery.json  some masked exemplars, to look at
+//	log.jsonl     one line an epoch
+//
+// A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
+// checkpoint before it and from generators seeded by the run's seed and the phase, so a run that was killed and resumed
+// ends with the bytes of one that was not (times apart).
+package train

@@ -1,0 +1,162 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// Attention is softmax(q kᵀ/√(D/H)) v for each sequence and head. qkv is (N, 3D),
+// its columns q, k, v, each D wide and split into heads; sequence s is rows
+// offsets[s]..offsets[s+1]. dst is (N, D). Rows outside every sequence are left
+// as they are. dst must not overlap qkv.
+func Attention(dst, qkv Matrix, offsets []int, heads int) {
+	d := checkAttention(qkv, offsets, heads)
+	dst.checkShape("dst", qkv.Rows, d)
+	eachHead(offsets, heads, func(lo, hi, head int) {
+		a := newHeadView(qkv, lo, hi, heads, head)
+		if a.n == 0 {
+			return
+		}
+		s := borrow(a.n * a.ld)
+		defer s.giveBack()
+		p := a.probabilities(s.data)
+		gemm(a.columns(dst, 0), p.view(), a.v.view(), nil, false, true)
+	})
+}
+
+// AttentionBackward overwrites dqkv (N, 3D) with the gradient, given dy (N, D).
+// It computes the probabilities again from qkv.
+func AttentionBackward(dqkv, dy, qkv Matrix, offsets []int, heads int) {
+	d := checkAttention(qkv, offsets, heads)
+	dy.checkShape("dy", qkv.Rows, d)
+	dqkv.checkShape("dqkv", qkv.Rows, 3*d)
+	eachHead(offsets, heads, func(lo, hi, head int) {
+		a := newHeadView(qkv, lo, hi, heads, head)
+		if a.n == 0 {
+			return
+		}
+		s := borrow(2 * a.n * a.ld)
+		defer s.giveBack()
+		p := a.probabilities(s.data)
+		ds := Matrix{Rows: a.n, Cols: a.n, Stride: a.ld, Data: s.data[a.n*a.ld:]}
+		out := a.columns(dy, 0)
+		gemm(a.columns(dqkv, 2*d), p.view().t(), out.view(), nil, false, true)
+		gemm(ds, out.view(), a.v.view().t(), nil, false, true)
+		softmaxBackRows(ds, p, a.scale)
+		gemm(a.columns(dqkv, 0), ds.view(), a.k.view(), nil, false, true)
+		gemm(a.columns(dqkv, d), ds.view().t(), a.q.view(), nil, false, true)
+	})
+}
+
+// AttentionMean writes the probabilities averaged over heads: for each sequence
+// its S x S block (row: query, column: key), one block after another, so dst has
+// the sum of S² elements.
+func AttentionMean(dst []float32, qkv Matrix, offsets []int, heads int) {
+	checkAttention(qkv, offsets, heads)
+	n := 0
+	for s := range sequences(offsets) {
+		n += (offsets[s+1] - offsets[s]) * (offsets[s+1] - offsets[s])
+	}
+	checkLen("dst", dst, n)
+	starts := make([]int, sequences(offsets))
+	for s, n := 0, 0; s < len(starts); s++ {
+		starts[s] = n
+		n += (offsets[s+1] - offsets[s]) * (offsets[s+1] - offsets[s])
+	}
+	parallel(len(starts), 1, func(first, last int) {
+		for s := first; s < last; s++ {
+			attentionMean(dst[starts[s]:], qkv, offsets[s], offsets[s+1], heads)
+		}
+	})
+}
+
+// sequences is how many sequences offsets bounds.
+func sequences(offsets []int) int { return max(len(offsets)-1, 0) }
+
+// checkAttention returns D.
+func checkAttention(qkv Matrix, offsets []int, heads int) int {
+	qkv.check("qkv")
+	d := qkv.Cols / 3
+	if heads <= 0 || qkv.Cols != 3*d || d%heads != 0 {
+		panic(fmt.Sprintf("kernel: qkv has %d columns, want three times a multiple of %d heads", qkv.Cols, heads))
+	}
+	for s := range sequences(offsets) {
+		if offsets[s] < 0 || offsets[s+1] < offsets[s] || offsets[s+1] > qkv.Rows {
+			panic(fmt.Sprintf("kernel: sequence %d is rows %d to %d of %d", s, offsets[s], offsets[s+1], qkv.Rows))
+		}
+	}
+	return d
+}
+
+// eachHead calls f for each sequence (rows lo..hi) and head, on all cores.
+func eachHead(offsets []int, heads int, f func(lo, hi, head int)) {
+	parallel(sequences(offsets)*heads, 1, func(first, last int) {
+		for t := first; t < last; t++ {
+			f(offsets[t/heads], offsets[t/heads+1], t%heads)
+		}
+	})
+}
+
+// attentionMean adds heads in order, then divides.
+func attentionMean(dst []float32, qkv Matrix, lo, hi, heads int) {
+	n := hi - lo
+	if n == 0 {
+		return
+	}
+	dst = dst[:n*n]
+	clear(dst)
+	var s *scratch
+	for h := range heads {
+		a := newHeadView(qkv, lo, hi, heads, h)
+		if s == nil {
+			s = borrow(n * a.ld)
+		}
+		p := a.probabilities(s.data)
+		for i := range n {
+			out := dst[i*n:][:n]
+			for j, v := range p.row(i) {
+				out[j] += v
+			}
+		}
+	}
+	s.giveBack()
+	for i := range dst {
+		dst[i] /= float32(heads)
+	}
+}
+
+// headView is one head of one sequence: n rows of q, k and v, read in place.
+type headView struct {
+	q, k, v   Matrix
+	n, lo, dh int
+	head      int
+	ld        int // stride of an n x n scratch, whole vectors
+	scale     float32
+}
+
+func newHeadView(qkv Matrix, lo, hi, heads, head int) headView {
+	d := qkv.Cols / 3
+	a := headView{n: hi - lo, lo: lo, dh: d / heads, head: head}
+	a.scale = float32(1 / math.Sqrt(float64(a.dh)))
+	a.ld = (a.n + 7) &^ 7
+	if a.ld%64 == 0 {
+		a.ld += 8 // rows a power of two apart would share cache sets
+	}
+	if a.n > 0 {
+		a.q, a.k, a.v = a.columns(qkv, 0), a.columns(qkv, d), a.columns(qkv, 2*d)
+	}
+	return a
+}
+
+// columns is the part of m that belongs to the head, from the given column on.
+func (a headView) columns(m Matrix, from int) Matrix {
+	return Matrix{Rows: a.n, Cols: a.dh, Stride: m.Stride, Data: m.Data[a.lo*m.Stride+from+a.head*a.dh:]}
+}
+
+// probabilities writes softmax(scale q kᵀ) into buf, n x n with stride ld.
+func (a headView) probabilities(buf []float32) Matrix {
+	p := Matrix{Rows: a.n, Cols: a.n, Stride: a.ld, Data: buf}
+	gemm(p, a.q.view(), a.k.view().t(), nil, false, true)
+	softmaxRows(p, a.scale)
+	return p
+}

@@ -1,0 +1,120 @@
+#include "textflag.h"
+#include "vec_amd64.h"
+
+// Column sums: blocks of columns, every row of a block in order, the sums in
+// registers. Masks cut the last block, so that all blocks are one piece of code.
+
+// CLAMP sets y to ones in as many lanes as CX, the columns left, has beyond skip.
+// R10 is 8, R11 zero, R12 the end of the ones of ·tail.
+#define CLAMP(skip, y) \
+	LEAQ    -skip(CX), AX  \
+	CMPQ    AX, R10        \
+	CMOVQGT R10, AX        \
+	CMPQ    AX, R11        \
+	CMOVQLT R11, AX        \
+	NEGQ    AX             \
+	VMOVUPS (R12)(AX*4), y
+
+#define CLAMPCONST \
+	MOVQ $8, R10         \
+	XORQ R11, R11        \
+	LEAQ ·tail+32(SB), R12
+
+// func gradColsAVX2(dgamma, dbeta, dy, x *float32, dys, xs, rows, n int, mean, rstd *float32, step int)
+//
+// dgamma = sum of dy (x-mean) rstd, dbeta = sum of dy, over rows of n columns.
+// dys, xs and step are bytes from a row to the next; step 0 repeats one mean, rstd.
+TEXT ·gradColsAVX2(SB), NOSPLIT, $0-88
+	MOVQ dgamma+0(FP), DI
+	MOVQ dbeta+8(FP), R8
+	MOVQ n+56(FP), CX
+	CLAMPCONST
+
+block:
+	CLAMP(0, Y14)
+	CLAMP(8, Y15)
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), SI
+	MOVQ rows+48(FP), BX
+	MOVQ mean+64(FP), R9
+	MOVQ rstd+72(FP), R13
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+row:
+	VBROADCASTSS (R9), Y8
+	VBROADCASTSS (R13), Y9
+	VMASKMOVPS (SI), Y14, Y0
+	VMASKMOVPS 32(SI), Y15, Y1
+	VMASKMOVPS (DX), Y14, Y2
+	VMASKMOVPS 32(DX), Y15, Y3
+	VSUBPS Y8, Y0, Y0
+	VSUBPS Y8, Y1, Y1
+	VMULPS Y9, Y0, Y0
+	VMULPS Y9, Y1, Y1
+	VFMADD231PS Y0, Y2, Y4
+	VFMADD231PS Y1, Y3, Y5
+	VADDPS Y2, Y6, Y6
+	VADDPS Y3, Y7, Y7
+	ADDQ dys+32(FP), DX
+	ADDQ xs+40(FP), SI
+	ADDQ step+80(FP), R9
+	ADDQ step+80(FP), R13
+	DECQ BX
+	JNZ  row
+	VMASKMOVPS Y4, Y14, (DI)
+	VMASKMOVPS Y5, Y15, 32(DI)
+	VMASKMOVPS Y6, Y14, (R8)
+	VMASKMOVPS Y7, Y15, 32(R8)
+	ADDQ $64, DI
+	ADDQ $64, R8
+	ADDQ $64, dy+16(FP)
+	ADDQ $64, x+24(FP)
+	SUBQ $16, CX
+	JGT  block
+	VZEROUPPER
+	RET
+
+// func colSumAVX2(dst, x *float32, xs, rows, n int)
+TEXT ·colSumAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ xs+16(FP), R8
+	MOVQ n+32(FP), CX
+	CLAMPCONST
+
+block:
+	CLAMP(0, Y12)
+	CLAMP(8, Y13)
+	CLAMP(16, Y14)
+	CLAMP(24, Y15)
+	MOVQ x+8(FP), SI
+	MOVQ rows+24(FP), BX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+row:
+	VMASKMOVPS (SI), Y12, Y0
+	VMASKMOVPS 32(SI), Y13, Y1
+	VMASKMOVPS 64(SI), Y14, Y2
+	VMASKMOVPS 96(SI), Y15, Y3
+	VADDPS Y0, Y4, Y4
+	VADDPS Y1, Y5, Y5
+	VADDPS Y2, Y6, Y6
+	VADDPS Y3, Y7, Y7
+	ADDQ R8, SI
+	DECQ BX
+	JNZ  row
+	VMASKMOVPS Y4, Y12, (DI)
+	VMASKMOVPS Y5, Y13, 32(DI)
+	VMASKMOVPS Y6, Y14, 64(DI)
+	VMASKMOVPS Y7, Y15, 96(DI)
+	ADDQ $128, DI
+	ADDQ $128, x+8(FP)
+	SUBQ $32, CX
+	JGT  block
+	VZEROUPPER
+	RET

@@ -1,0 +1,71 @@
+// Package kernel is arithmetic on []float32 for a small vision-and-language
+// transformer: products, normalization, activations, attention, a loss and an
+// optimizer step, forwards and backwards. A plain reference says what each must
+// compute; assembly for amd64 does it fast and is held to the reference by the
+// tests.
+//
+// # What is where
+//
+// [Matrix] is the one type: a row-major view with a stride. [MatMul], [MatMulNT],
+// [MatMulTN] and [Linear] are the products; [LayerNorm], [ScaleShift] and [ColSum]
+// work on rows and columns; [GELU], [Tanh], [Add] and [Axpy] on elements;
+// [Attention] on packed sequences; [SoftmaxCrossEntropy] is the loss and [AdamW] the
+// step. A function that ends in Backward takes the gradient of the result and writes,
+// never adds, the gradients of the arguments; only products have an acc to add.
+//
+// # Shapes
+//
+// Letters in comments: N rows (the tokens of every sequence in a batch, one after
+// another), B sequences or samples, S rows of one sequence, D width, K the inner side
+// of a product or the classes of a loss, H heads. Weights are (out, in). What is
+// written comes first and is called dst or begins with d; nothing else is modified.
+// Only leading rows count: Matrix.Rows says how many are filled, and the array behind
+// may be larger, so a graph of fixed capacity can hold a batch of any size. Attention
+// takes offsets instead of padding and a mask.
+//
+// A shape that does not fit is the caller's mistake and panics with a message that
+// begins "kernel: ". Slices written to must not overlap others unless the comment
+// says so.
+//
+// # Threads
+//
+// Every function returns when its work is done and may be called from several
+// goroutines on different data. Work above some ten thousand elements is split over
+// at most GOMAXPROCS goroutines; less runs on the caller's. Packing buffers are
+// pooled: a steady state allocates a few hundred bytes a call for the goroutines
+// it starts and nothing for the arithmetic.
+//
+// # CPU paths
+//
+// Three: avx512 (F, VL, DQ, BW) and avx2 (with FMA) on amd64, and portable, which is
+// Go alone and the only one elsewhere. The best one is chosen when first needed; the
+// environment variable MCIL_CPU set to avx512, avx2 or portable forces one, and [Path]
+// reports the choice, or an error where the CPU lacks it or the word is unknown.
+//
+// Products follow Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication" (2008): b is packed into panels one register tile wide (transposed
+// on the way if need be), rows of a are copied next to each other block by block, and
+// an assembly tile, 14x32 in AVX-512 and 6x16 in AVX2, runs over them. Small operands
+// are read where they lie, with any strides, which is how attention reads q, k and v
+// inside the rows of qkv. The portable path outside products is the reference itself.
+//
+// # Accuracy
+//
+// Products sum in float32, fused on the assembly paths: the error grows like √K
+// roundings of the partial sums. Denormals, NaN and infinities flow as IEEE 754 has
+// them, and what dst held is not read unless it is added to. The exponential behind
+// softmax, [GELU] and [Tanh] has a relative error of 2e-7; results below 1e-38 are
+// zero. GELU uses formula 7.1.26 of Abramowitz and Stegun, absolute error of erf 1.5e-7;
+// GELU and its derivative are within 4e-7 of |x|+1 and 1e-6, tanh within 3e-7. Column
+// sums (gradients of biases and gains) add N rows in float32 in order.
+// [SoftmaxCrossEntropy] is float64 inside.
+//
+// # Determinism
+//
+// The same inputs give the same bytes on a CPU path, whatever GOMAXPROCS is: work is
+// split over results, never over the terms of a sum. More than that, each element of
+// a product is one chain of multiply-adds over k in order, whatever the blocking, so
+// a row gives the same bytes in any batch, avx2 and avx512 agree on products, and a
+// sequence gives the same attention alone and among others. The paths otherwise
+// differ in roundings.
+package kernel

@@ -1,0 +1,84 @@
+package kernel
+
+// GELU computes dst = x/2 (1 + erf(x/√2)), the exact form (Hendrycks & Gimpel
+// 2016, section 2), with absolute error below 1e-6. dst may be x.
+func GELU(dst, x []float32) {
+	checkLen("dst", dst, len(x))
+	p := currentPath()
+	parallel(len(x), elementGrain, func(lo, hi int) {
+		switch p {
+		case avx512:
+			geluAVX512(&dst[lo], &x[lo], hi-lo)
+		case avx2:
+			geluAVX2(&dst[lo], &x[lo], hi-lo)
+		default:
+			refGELU(dst[lo:hi], x[lo:hi])
+		}
+	})
+}
+
+// GELUBackward computes dx = dy (Φ(x) + x φ(x)). dx may be dy.
+func GELUBackward(dx, dy, x []float32) {
+	checkLen("dx", dx, len(x))
+	checkLen("dy", dy, len(x))
+	p := currentPath()
+	parallel(len(x), elementGrain, func(lo, hi int) {
+		switch p {
+		case avx512:
+			geluBackAVX512(&dx[lo], &dy[lo], &x[lo], hi-lo)
+		case avx2:
+			geluBackAVX2(&dx[lo], &dy[lo], &x[lo], hi-lo)
+		default:
+			refGELUBackward(dx[lo:hi], dy[lo:hi], x[lo:hi])
+		}
+	})
+}
+
+// Tanh computes dst = tanh x. dst may be x.
+func Tanh(dst, x []float32) {
+	checkLen("dst", dst, len(x))
+	vec := currentPath() != portable
+	parallel(len(x), elementGrain, func(lo, hi int) {
+		if vec {
+			tanhAVX2(&dst[lo], &x[lo], hi-lo)
+			return
+		}
+		refTanh(dst[lo:hi], x[lo:hi])
+	})
+}
+
+// TanhBackward computes dx = dy (1-y²) where y = tanh x. dx may be dy.
+func TanhBackward(dx, dy, y []float32) {
+	checkLen("dx", dx, len(y))
+	checkLen("dy", dy, len(y))
+	parallel(len(y), elementGrain, func(lo, hi int) {
+		refTanhBackward(dx[lo:hi], dy[lo:hi], y[lo:hi])
+	})
+}
+
+// Add computes dst = a + b. dst may be a or b.
+func Add(dst, a, b []float32) {
+	checkLen("a", a, len(dst))
+	checkLen("b", b, len(dst))
+	vec := currentPath() != portable
+	parallel(len(dst), elementGrain, func(lo, hi int) {
+		if vec {
+			addAVX2(&dst[lo], &a[lo], &b[lo], hi-lo)
+			return
+		}
+		refAdd(dst[lo:hi], a[lo:hi], b[lo:hi])
+	})
+}
+
+// Axpy computes dst += alpha x.
+func Axpy(dst []float32, alpha float32, x []float32) {
+	checkLen("x", x, len(dst))
+	vec := currentPath() != portable
+	parallel(len(dst), elementGrain, func(lo, hi int) {
+		if vec {
+			axpyAVX2(&dst[lo], &x[lo], alpha, hi-lo)
+			return
+		}
+		refAxpy(dst[lo:hi], alpha, x[lo:hi])
+	})
+}

@@ -1,0 +1,208 @@
+package kernel
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Blocking in the manner of Goto & van de Geijn 2008. B is packed once, whole
+// if it fits packedBLimit, into panels one register tile wide; each task then
+// takes a block of rows of A, copies it beside its cache lines, and runs it
+// against the panels it owns.
+const (
+	kBlock       = 384     // K taken at a time: a row block of A stays in the second cache
+	rowTiles     = 8       // register tiles in a row block
+	packedBLimit = 2 << 20 // elements of B packed at a time (8 MiB)
+	serialWork   = 1 << 18 // multiply-adds below which one goroutine does it all
+	unpackedRows = 224     // rows of A up to which packing B costs more than it saves
+)
+
+// tile returns the rows and columns of C that p holds in registers.
+func (p cpuPath) tile() (mr, nr int) {
+	switch p {
+	case avx512:
+		return 14, 32
+	case avx2:
+		return 6, 16
+	}
+	return 2, 4
+}
+
+// scratch is a buffer that is borrowed and given back.
+type scratch struct{ data []float32 }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// borrow returns a scratch with at least n elements, contents undefined.
+func borrow(n int) *scratch {
+	s := scratches.Get().(*scratch)
+	if cap(s.data) < n {
+		s.data = make([]float32, n+n/8)
+	}
+	s.data = s.data[:cap(s.data)]
+	return s
+}
+
+func (s *scratch) giveBack() { scratches.Put(s) }
+
+// gemm computes dst = a b, or dst += a b with acc, or dst = a b + bias with a
+// bias, which then stands in for what dst held. Whatever the blocking, each element
+// is one chain c, c+a0b0, (c+a0b0)+a1b1, ... over k in order, so its bytes depend
+// on its row of a, its column of b and the CPU path alone. With serial everything
+// runs on the caller's goroutine.
+func gemm(dst Matrix, a, b view, bias []float32, acc, serial bool) {
+	m, n, k := dst.Rows, dst.Cols, a.cols
+	if m == 0 || n == 0 {
+		return
+	}
+	if k == 0 {
+		fillRows(dst, bias, acc)
+		return
+	}
+	g := calls.Get().(*call)
+	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil}
+	g.mr, g.nr = g.path.tile()
+	if !serial && m*n*k > serialWork {
+		g.procs = runtime.GOMAXPROCS(0)
+	}
+	g.run()
+	*g = call{}
+	calls.Put(g)
+}
+
+// fillRows is the product without terms.
+func fillRows(dst Matrix, bias []float32, acc bool) {
+	for i := range dst.Rows {
+		switch {
+		case bias != nil:
+			copy(dst.row(i), bias)
+		case !acc:
+			clear(dst.row(i))
+		}
+	}
+}
+
+// call is one call of gemm. It is pooled, as the goroutines it may start make it
+// escape even where it starts none.
+type call struct {
+	path   cpuPath
+	mr, nr int
+	procs  int
+	dst    Matrix
+	a, b   view
+	bias   []float32
+	acc    bool
+
+	packA  bool
+	packed []float32 // columns [j0, j0+nc) of b in panels of K x nr; nil when b is read where it lies
+	j0, nc int
+
+	mc, group  int // rows of a task; its panels
+	groups     int // tasks side by side in a row block
+	rowsTotal  int
+	panelTotal int
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+func (g *call) run() {
+	m, n, k := g.dst.Rows, g.dst.Cols, g.a.cols
+	packB := g.b.cs != 1 || m > unpackedRows || (g.path != avx512 && n%g.nr != 0)
+	g.packA = n > 4*g.nr
+	g.nc = n
+	if !packB {
+		g.tasks()
+		return
+	}
+	g.nc = min(n, max(packedBLimit/k/g.nr, 1)*g.nr)
+	buf := borrow((g.nc + g.nr - 1) / g.nr * g.nr * k)
+	g.packed = buf.data
+	for g.j0 = 0; g.j0 < n; g.j0 += g.nc {
+		g.nc = min(g.nc, n-g.j0)
+		panels := (g.nc + g.nr - 1) / g.nr
+		if g.procs == 1 {
+			g.packPanels(0, panels)
+		} else {
+			parallel(panels, max(1, elementGrain/(k*g.nr)), g.packPanels)
+		}
+		g.tasks()
+	}
+	buf.giveBack()
+}
+
+func (g *call) packPanels(lo, hi int) {
+	k := g.b.rows
+	for p := lo; p < hi; p++ {
+		j := g.j0 + p*g.nr
+		packPanel(g.path, g.packed[p*k*g.nr:][:k*g.nr], g.b, j, min(g.nr, g.j0+g.nc-j), g.nr)
+	}
+}
+
+// tasks splits the columns at hand into tasks of row blocks by groups of panels.
+func (g *call) tasks() {
+	g.rowsTotal = g.dst.Rows
+	g.panelTotal = (g.nc + g.nr - 1) / g.nr
+	g.group = g.panelTotal
+	tiles := (g.rowsTotal + g.mr - 1) / g.mr
+	blocks := (tiles + rowTiles - 1) / rowTiles
+	if g.procs > 1 {
+		// About four tasks a core even out what other work the cores have.
+		want := 4 * g.procs
+		blocks = max(blocks, min(want, tiles))
+		if blocks < want {
+			g.group = max(1, g.panelTotal*blocks/want)
+		}
+	}
+	g.mc = (tiles + blocks - 1) / blocks * g.mr
+	g.groups = (g.panelTotal + g.group - 1) / g.group
+	n := (g.rowsTotal + g.mc - 1) / g.mc * g.groups
+	if g.procs == 1 {
+		g.runTasks(0, n)
+		return
+	}
+	parallel(n, 1, g.runTasks)
+}
+
+func (g *call) runTasks(lo, hi int) {
+	var buf *scratch
+	if g.packA {
+		buf = borrow(g.mc * (kBlock + 16))
+	}
+	for t := lo; t < hi; t++ {
+		i, p := t/g.groups*g.mc, t%g.groups*g.group
+		g.block(buf, i, min(g.mc, g.rowsTotal-i), p, min(g.group, g.panelTotal-p))
+	}
+	if buf != nil {
+		buf.giveBack()
+	}
+}
+
+// block computes rows [i, i+mc) of the panels [p, p+np).
+func (g *call) block(buf *scratch, i, mc, p, np int) {
+	k := g.a.cols
+	if g.bias != nil {
+		j := g.j0 + p*g.nr
+		bias := g.bias[j:min(j+np*g.nr, g.j0+g.nc)]
+		for r := i; r < i+mc; r++ {
+			copy(g.dst.row(r)[j:], bias)
+		}
+	}
+	for k0 := 0; k0 < k; k0 += kBlock {
+		kc := min(kBlock, k-k0)
+		a, ars, acs := g.a.data[i*g.a.rs+k0*g.a.cs:], g.a.rs, g.a.cs
+		if g.packA {
+			a, ars, acs = packRows(buf.data, g.a, i, mc, k0, kc)
+		}
+		for q := p; q < p+np; q++ {
+			j := g.j0 + q*g.nr
+			b, bs := g.packed, g.nr
+			if b != nil {
+				b = b[q*k*g.nr+k0*g.nr:]
+			} else {
+				b, bs = g.b.data[k0*g.b.rs+j:], g.b.rs
+			}
+			g.path.panel(g.dst.Data[i*g.dst.Stride+j:], g.dst.Stride, a, ars, acs, b, bs,
+				kc, mc, min(g.nr, g.j0+g.nc-j), g.acc || k0 > 0)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package kernel
+
+// LayerNorm computes dst = (x-mean)/sqrt(var+eps)*gamma + beta row by row; x is
+// (N, D), gamma and beta are (D) and may be nil for ones and zeros. mean and rstd
+// (N) receive what LayerNormBackward needs, or are nil. dst may be x.
+func LayerNorm(dst, x Matrix, gamma, beta []float32, eps float32, mean, rstd []float32) {
+	x.check("x")
+	dst.checkShape("dst", x.Rows, x.Cols)
+	checkLenOrNil("gamma", gamma, x.Cols)
+	checkLenOrNil("beta", beta, x.Cols)
+	checkLenOrNil("mean", mean, x.Rows)
+	checkLenOrNil("rstd", rstd, x.Rows)
+	vec := currentPath() != portable && gamma != nil && beta != nil && x.Cols > 0
+	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
+		if !vec {
+			refLayerNorm(dst.rowRange(lo, hi), x.rowRange(lo, hi), gamma, beta, eps, part(mean, lo, hi), part(rstd, lo, hi))
+			return
+		}
+		var stats [2]float32
+		for i := lo; i < hi; i++ {
+			normRowAVX2(&dst.row(i)[0], &x.row(i)[0], &gamma[0], &beta[0], x.Cols, eps, &stats)
+			if mean != nil {
+				mean[i] = stats[0]
+			}
+			if rstd != nil {
+				rstd[i] = stats[1]
+			}
+		}
+	})
+}
+
+// LayerNormBackward overwrites dx (N, D) with the gradient of the loss with
+// respect to x, given dy and what LayerNorm saved. dgamma and dbeta (D) are
+// overwritten, or nil. dx may be dy only when dgamma and dbeta are nil.
+func LayerNormBackward(dx, dy, x Matrix, gamma, mean, rstd []float32, dgamma, dbeta []float32) {
+	x.check("x")
+	dx.checkShape("dx", x.Rows, x.Cols)
+	dy.checkShape("dy", x.Rows, x.Cols)
+	checkLenOrNil("gamma", gamma, x.Cols)
+	checkLen("mean", mean, x.Rows)
+	checkLen("rstd", rstd, x.Rows)
+	checkLenOrNil("dgamma", dgamma, x.Cols)
+	checkLenOrNil("dbeta", dbeta, x.Cols)
+	if currentPath() == portable || gamma == nil || x.Cols == 0 {
+		refLayerNormBackward(dx, dy, x, gamma, mean, rstd, dgamma, dbeta)
+		return
+	}
+	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			normBackRowAVX2(&dx.row(i)[0], &dy.row(i)[0], &x.row(i)[0], &gamma[0], x.Cols, mean[i], rstd[i])
+		}
+	})
+	gradRows(dgamma, dbeta, dy, x, mean, rstd)
+}
+
+// ScaleShift computes dst = gamma*x + beta, one gamma and beta per column; nil
+// gamma is ones, nil beta zeros. dst may be x.
+func ScaleShift(dst, x Matrix, gamma, beta []float32) {
+	x.check("x")
+	dst.checkShape("dst", x.Rows, x.Cols)
+	checkLenOrNil("gamma", gamma, x.Cols)
+	checkLenOrNil("beta", beta, x.Cols)
+	vec := currentPath() != portable && x.Cols > 0
+	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
+		if !vec {
+			refScaleShift(dst.rowRange(lo, hi), x.rowRange(lo, hi), gamma, beta)
+			return
+		}
+		if gamma != nil && beta != nil {
+			scaleShiftAVX2(&dst.row(lo)[0], &x.row(lo)[0], &gamma[0], &beta[0], 4*dst.Stride, 4*x.Stride, hi-lo, x.Cols)
+			return
+		}
+		for i := lo; i < hi; i++ {
+			d, r := &dst.row(i)[0], &x.row(i)[0]
+			switch {
+			case gamma != nil:
+				mulAVX2(d, r, &gamma[0], x.Cols)
+			case beta != nil:
+				addAVX2(d, r, &beta[0], x.Cols)
+			default:
+				copy(dst.row(i), x.row(i))
+			}
+		}
+	})
+}
+
+// ScaleShiftBackward writes dx = gamma*dy, dgamma = column sums of dy*x and
+// dbeta = column sums of dy. dx with nil Data, and nil dgamma or dbeta, are left
+// out; x is read only for dgamma. dx may be dy only when dgamma and dbeta are nil.
+func ScaleShiftBackward(dx, dy, x Matrix, gamma, dgamma, dbeta []float32) {
+	dy.check("dy")
+	if dx.Data != nil {
+		dx.checkShape("dx", dy.Rows, dy.Cols)
+	}
+	if dgamma != nil {
+		x.checkShape("x", dy.Rows, dy.Cols)
+	}
+	checkLenOrNil("gamma", gamma, dy.Cols)
+	checkLenOrNil("dgamma", dgamma, dy.Cols)
+	checkLenOrNil("dbeta", dbeta, dy.Cols)
+	if currentPath() == portable || dy.Cols == 0 {
+		refScaleShiftBackward(dx, dy, x, gamma, dgamma, dbeta)
+		return
+	}
+	if dx.Data != nil {
+		ScaleShift(dx, dy, gamma, nil)
+	}
+	gradRows(dgamma, dbeta, dy, x, nil, nil)
+}
+
+// ColSum writes the sum of each column of x: the gradient of a bias. dst is (D).
+func ColSum(dst []float32, x Matrix) {
+	x.check("x")
+	checkLen("dst", dst, x.Cols)
+	if currentPath() == portable || x.Cols == 0 {
+		refColSum(dst, x)
+		return
+	}
+	gradRows(nil, dst, x, Matrix{}, nil, nil)
+}
+
+// gradRows writes dgamma = column sums of dy (x-mean) rstd, with mean 0 and rstd 1
+// where they are nil, and dbeta = column sums of dy; either may be nil. Columns
+// are split over threads and rows are added in order, so that the sums do not
+// depend on how many threads there are.
+func gradRows(dgamma, dbeta []float32, dy, x Matrix, mean, rstd []float32) {
+	if dgamma == nil && dbeta == nil {
+		return
+	}
+	if dgamma != nil && dbeta == nil {
+		s := borrow(dy.Cols)
+		defer s.giveBack()
+		dbeta = s.data[:dy.Cols]
+	}
+	if dy.Rows == 0 {
+		clear(dgamma)
+		clear(dbeta)
+		return
+	}
+	neutral := [2]float32{0, 1}
+	mu, r, step := &neutral[0], &neutral[1], 0
+	if mean != nil {
+		mu, r, step = &mean[0], &rstd[0], 4
+	}
+	parallelCols(dy.Rows, dy.Cols, func(lo, hi int) {
+		if dgamma == nil {
+			colSumAVX2(&dbeta[lo], &dy.Data[lo], 4*dy.Stride, dy.Rows, hi-lo)
+			return
+		}
+		gradColsAVX2(&dgamma[lo], &dbeta[lo], &dy.Data[lo], &x.Data[lo], 4*dy.Stride, 4*x.Stride,
+			dy.Rows, hi-lo, mu, r, step)
+	})
+}
+
+// part is v[lo:hi], or nil for nil.
+func part(v []float32, lo, hi int) []float32 {
+	if v == nil {
+		return nil
+	}
+	return v[lo:hi]
+}

@@ -1,0 +1,98 @@
+package memory
+
+import (
+	"fmt"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+)
+
+// Exemplar is an example in its stored form.
+type Exemplar = schemas.Exemplar
+
+// Encode stores s with the given mask. patchPx is the side of a patch in pixels.
+func Encode(s dataset.Sample, m Mask, patchPx int) (Exemplar, error) {
+	e := Exemplar{ID: string(s.ID), Label: s.Label, GridH: s.GridH, GridW: s.GridW, PatchPx: patchPx, TextLen: len(s.Tokens)}
+	size := 3 * patchPx * patchPx
+	if m.Patches == nil {
+		e.Pixels = append([]byte(nil), s.Pixels...)
+	} else {
+		e.PatchBits = bitmap(m.Patches)
+		for i, keep := range m.Patches {
+			if keep {
+				e.Pixels = append(e.Pixels, s.Pixels[i*size:(i+1)*size]...)
+			}
+		}
+	}
+	if m.Tokens != nil {
+		e.TokenBits = bitmap(m.Tokens)
+	}
+	for i, id := range s.Tokens {
+		if m.Tokens != nil && !m.Tokens[i] {
+			continue
+		}
+		if id < 0 || id > 0xffff {
+			return Exemplar{}, fmt.Errorf("%s: token id %d does not fit the two bytes of an exemplar's token", s.ID, id)
+		}
+		e.Tokens = append(e.Tokens, uint16(id))
+	}
+	return e, nil
+}
+
+// Decode is the sample that replays e: only the kept patches and tokens, at their original positions.
+func Decode(e Exemplar) dataset.Sample {
+	s := dataset.Sample{
+		ID: dataset.ID(e.ID), Label: e.Label, GridH: e.GridH, GridW: e.GridW, Pixels: e.Pixels, TextLen: e.TextLen,
+		PatchPos: positions(e.PatchBits, e.GridH*e.GridW), TokenPos: positions(e.TokenBits, e.TextLen),
+	}
+	for _, id := range e.Tokens {
+		s.Tokens = append(s.Tokens, int32(id))
+	}
+	return s
+}
+
+// bitmap packs flags, least significant bit first.
+func bitmap(flags []bool) []byte {
+	bits := make([]byte, (len(flags)+7)/8)
+	for i, f := range flags {
+		if f {
+			bits[i/8] |= 1 << (i % 8)
+		}
+	}
+	return bits
+}
+
+// positions lists the set bits among the first n; all of them where there is no bitmap.
+func positions(bits []byte, n int) []int32 {
+	var p []int32
+	for i := range n {
+		if len(bits) == 0 || bits[i/8]>>(i%8)&1 == 1 {
+			p = append(p, int32(i))
+		}
+	}
+	return p
+}
+
+// Cost is what an exemplar takes, counted three ways.
+type Cost struct {
+	Tokens      int   // kept patches and text tokens
+	PixelBytes  int64 // kept pixels, three bytes each
+	StoredBytes int64 // pixels, tokens and both bitmaps
+}
+
+// CostOf is the cost of e as stored.
+func CostOf(e Exemplar) Cost {
+	pixels := int64(len(e.Pixels))
+	return Cost{
+		Tokens:      len(e.Pixels)/(3*e.PatchPx*e.PatchPx) + len(e.Tokens),
+		PixelBytes:  pixels,
+		StoredBytes: pixels + int64(2*len(e.Tokens)+len(e.PatchBits)+len(e.TokenBits)),
+	}
+}
+
+// FullCost is the cost of the same example stored without a mask.
+func FullCost(e Exemplar) Cost {
+	patches := e.GridH * e.GridW
+	pixels := int64(3 * e.PatchPx * e.PatchPx * patches)
+	return Cost{Tokens: patches + e.TextLen, PixelBytes: pixels, StoredBytes: pixels + int64(2*e.TextLen)}
+}

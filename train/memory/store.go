@@ -1,0 +1,178 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/mcil/mcil/dataset"
+)
+
+// Budget is a number of stored bytes.
+type Budget int64
+
+// Store holds exemplars by class, in the order of their priority. After every call UsedBytes is at most Budget, for each
+// class and so in all. The zero value is empty.
+type Store struct {
+	classes []class
+}
+
+type class struct {
+	label     int
+	budget    Budget
+	exemplars []Exemplar
+}
+
+// Put gives a class a budget and fills it with candidates in order of priority, until the next one would not fit: a
+// cheaper one behind it is not let in, so that the selection stays herding's (as in CIM, Luo et al., CVPR 2023). It
+// replaces what the store held of the class.
+func (s *Store) Put(label int, budget Budget, candidates iter.Seq2[Exemplar, error]) error {
+	c := class{label: label, budget: budget}
+	var used int64
+	for e, err := range candidates {
+		if err != nil {
+			return err
+		}
+		cost := CostOf(e).StoredBytes
+		if used+cost > int64(budget) {
+			break
+		}
+		used += cost
+		c.exemplars = append(c.exemplars, e)
+	}
+	if i := s.find(label); i >= 0 {
+		s.classes[i] = c
+	} else {
+		s.classes = append(s.classes, c)
+	}
+	return nil
+}
+
+// Shrink lowers a class's budget and drops its least important exemplars until they fit.
+func (s *Store) Shrink(label int, budget Budget) {
+	i := s.find(label)
+	if i < 0 || budget >= s.classes[i].budget {
+		return
+	}
+	c := &s.classes[i]
+	c.budget = budget
+	var used int64
+	for k, e := range c.exemplars {
+		used += CostOf(e).StoredBytes
+		if used > int64(budget) {
+			c.exemplars = slices.Clip(c.exemplars[:k])
+			return
+		}
+	}
+}
+
+func (s *Store) find(label int) int {
+	return slices.IndexFunc(s.classes, func(c class) bool { return c.label == label })
+}
+
+// Budget is the sum of the classes' budgets.
+func (s *Store) Budget() Budget {
+	var b Budget
+	for _, c := range s.classes {
+		b += c.budget
+	}
+	return b
+}
+
+// UsedBytes is the stored cost of all exemplars.
+func (s *Store) UsedBytes() int64 {
+	var used int64
+	for _, e := range s.All() {
+		used += CostOf(e).StoredBytes
+	}
+	return used
+}
+
+// All lists the exemplars by class and priority. They are shared with the store: do not modify them.
+func (s *Store) All() []Exemplar {
+	var all []Exemplar
+	for _, c := range s.classes {
+		all = append(all, c.exemplars...)
+	}
+	return all
+}
+
+// OfClass lists one class's exemplars.
+func (s *Store) OfClass(label int) []Exemplar {
+	if i := s.find(label); i >= 0 {
+		return s.classes[i].exemplars
+	}
+	return nil
+}
+
+// Restore fills the store with exemplars as All listed them and budgets as Budgets did. Labels are in the order learned.
+func (s *Store) Restore(exemplars []Exemplar, budgets map[int]Budget) error {
+	s.classes = nil
+	for _, label := range slices.Sorted(maps.Keys(budgets)) {
+		n := 0
+		for n < len(exemplars) && exemplars[n].Label == label {
+			n++
+		}
+		c := class{label: label, budget: budgets[label], exemplars: exemplars[:n:n]}
+		exemplars = exemplars[n:]
+		s.classes = append(s.classes, c)
+		var used int64
+		for _, e := range c.exemplars {
+			used += CostOf(e).StoredBytes
+		}
+		if used > int64(c.budget) {
+			return fmt.Errorf("exemplars of class %d take %d bytes, more than their budget of %d", label, used, c.budget)
+		}
+	}
+	if len(exemplars) > 0 {
+		return fmt.Errorf("exemplars of class %d have no budget", exemplars[0].Label)
+	}
+	return nil
+}
+
+// Budgets lists each class's budget by label.
+func (s *Store) Budgets() map[int]Budget {
+	m := map[int]Budget{}
+	for _, c := range s.classes {
+		m[c.label] = c.budget
+	}
+	return m
+}
+
+// Replay is the store's exemplars as training items. With probability Repair the text of another exemplar of the same
+// class takes the place of an exemplar's own: the multimodal augmentation. That the paper pairs within a class is an
+// assumption; it only says that exemplars are made more diverse.
+type Replay struct {
+	exemplars []Exemplar
+	first, n  []int // of exemplar i's class
+	repair    float64
+}
+
+// Replay returns the items of the store as it is now.
+func (s *Store) Replay(repair float64) *Replay {
+	r := &Replay{exemplars: s.All(), repair: repair}
+	for _, c := range s.classes {
+		start := len(r.first)
+		for range c.exemplars {
+			r.first, r.n = append(r.first, start), append(r.n, len(c.exemplars))
+		}
+	}
+	return r
+}
+
+func (r *Replay) Len() int { return len(r.exemplars) }
+
+// Sample decodes exemplar i, perhaps with another's text.
+func (r *Replay) Sample(_ context.Context, i int, rng *rand.Rand) (dataset.Sample, error) {
+	x := Decode(r.exemplars[i])
+	if rng.Float64() < r.repair {
+		other := Decode(r.exemplars[r.first[i]+rng.IntN(r.n[i])])
+		x.Tokens, x.TokenPos, x.TextLen = other.Tokens, other.TokenPos, other.TextLen
+	}
+	return x, nil
+}
+
+var _ dataset.Items = (*Replay)(nil)

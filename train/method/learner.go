@@ -1,0 +1,61 @@
+package method
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// Learner learns phase after phase. It is not safe for concurrent use.
+type Learner interface {
+	// Fit learns from items, whose labels are positions in the order learned and below seen, the number of classes so far.
+	// What it does depends on the phase number and the items only, not on time or on the number of workers.
+	Fit(ctx context.Context, phase, seen int, items dataset.Items, progress func(Step)) error
+	// Infer answers for a batch of at most BatchSize examples.
+	Infer(batch []dataset.Sample, attention bool) (Output, error)
+	BatchSize() int
+	// State is what a checkpoint holds, by reference: restoring is copying into it.
+	State() []*vilt.Tensor
+	Close() error
+}
+
+// Step is progress within Fit.
+type Step struct {
+	Done, Total int // optimisation steps
+	Epoch       int
+	Loss        float64 // of this step's batch
+	Samples     int     // in this step's batch
+}
+
+// Names lists the methods.
+func Names() []string { return []string{"ssf"} }
+
+// New returns the learner called name for classes classes in all.
+func New(name string, w *vilt.Weights, classes int, s Schedule, seed uint64) (Learner, error) {
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	switch name {
+	case "ssf":
+		return newSSF(w, classes, s, seed)
+	}
+	return nil, fmt.Errorf("method %q: unknown: use one of %v", name, Names())
+}
+
+// Restore copies saved tensors into a learner's state.
+func Restore(l Learner, saved []*vilt.Tensor) error {
+	byName := map[string]*vilt.Tensor{}
+	for _, t := range saved {
+		byName[t.Name] = t
+	}
+	for _, t := range l.State() {
+		s := byName[t.Name]
+		if s == nil || len(s.Data) != len(t.Data) {
+			return fmt.Errorf("checkpoint: %s is missing or of another size", t.Name)
+		}
+		copy(t.Data, s.Data)
+	}
+	return nil
+}

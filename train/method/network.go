@@ -1,0 +1,177 @@
+package method
+
+import (
+	"fmt"
+	"sync"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/op"
+	"github.com/mcil/mcil/train/tune"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// Network is a ViLT encoder with a linear classifier over its pooled feature, compiled twice: a graph that is
+// differentiated by what is trained, and one that is only run forward. Both share the parameters' memory, so a step of the
+// first is seen by the second.
+type Network struct {
+	Weights *vilt.Weights
+	Tuner   *tune.SSF      // nil: every weight of the encoder is trained
+	Head    []*vilt.Tensor // weight [K,D] and bias [K]
+	Classes int            // K
+
+	maxBatch int
+	train    *machine
+	infer    *machine
+}
+
+// machine is one compiled graph.
+type machine struct {
+	encoder  *vilt.Encoder
+	features *gorgonia.Node
+	logits   *gorgonia.Node
+	loss     *gorgonia.Node
+	vm       gorgonia.VM
+	model    []gorgonia.ValueGrad // in the order of Network.Trained
+}
+
+// NewNetwork prepares a network for classes classes and batches of at most maxBatch examples. The classifier starts at
+// zero, so that a class which has not been learned has no direction of its own.
+func NewNetwork(w *vilt.Weights, tuner *tune.SSF, classes, maxBatch int) (*Network, error) {
+	d := w.Config.Width
+	n := &Network{
+		Weights: w, Tuner: tuner, Classes: classes, maxBatch: maxBatch,
+		Head: []*vilt.Tensor{
+			{Name: "head.weight", Shape: []int{classes, d}, Data: make([]float32, classes*d)},
+			{Name: "head.bias", Shape: []int{classes}, Data: make([]float32, classes)},
+		},
+	}
+	var err error
+	if n.train, err = n.compile(true); err != nil {
+		return nil, err
+	}
+	if n.infer, err = n.compile(false); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Close frees the machines.
+func (n *Network) Close() error {
+	n.infer.vm.Close()
+	return n.train.vm.Close()
+}
+
+// Trained lists what a step changes, in a fixed order.
+func (n *Network) Trained() []*vilt.Tensor {
+	tensors := n.Weights.Tensors()
+	if n.Tuner != nil {
+		tensors = n.Tuner.Tensors
+	}
+	return append(append([]*vilt.Tensor(nil), tensors...), n.Head...)
+}
+
+// building guards gorgonia.Grad, which writes to a node that all graphs of the process share.
+var building sync.Mutex
+
+func (n *Network) compile(train bool) (*machine, error) {
+	building.Lock()
+	defer building.Unlock()
+	g := gorgonia.NewGraph()
+	o := vilt.Options{Train: train && n.Tuner == nil}
+	var variables gorgonia.Nodes
+	if n.Tuner != nil {
+		o.ScaleShift, variables = n.Tuner.Into(g)
+	}
+	m := &machine{}
+	var err error
+	if m.encoder, err = vilt.Build(g, n.Weights, n.maxBatch, o); err != nil {
+		return nil, err
+	}
+	m.features = m.encoder.Features
+	variables = append(variables, m.encoder.Weights...)
+	p, scratch := m.encoder.Packing, m.encoder.Scratch
+	weight, bias := vilt.Node(g, n.Head[0]), vilt.Node(g, n.Head[1])
+	variables = append(variables, weight, bias)
+	m.logits, err = op.Apply(op.NewClassify(p, scratch, n.Weights.Config.Width, n.Classes),
+		op.Input{Node: m.features, Wanted: true}, op.Input{Node: weight, Wanted: true}, op.Input{Node: bias, Wanted: true})
+	if err != nil {
+		return nil, err
+	}
+	if !train {
+		m.vm = gorgonia.NewTapeMachine(g)
+		return m, nil
+	}
+	if m.loss, err = op.Apply(op.NewCrossEntropy(p, n.Classes), op.Input{Node: m.logits, Wanted: true}); err != nil {
+		return nil, err
+	}
+	if _, err = gorgonia.Grad(m.loss, variables...); err != nil {
+		return nil, fmt.Errorf("derivative of the network: %w", err)
+	}
+	m.vm = gorgonia.NewTapeMachine(g, gorgonia.BindDualValues(variables...))
+	m.model = gorgonia.NodesToValueGrads(variables)
+	return m, nil
+}
+
+// load packs a batch into a machine's inputs. active is the number of classes that compete in the loss.
+func (m *machine) load(batch []dataset.Sample, active int) {
+	p := m.encoder.Packing
+	p.Reset()
+	p.Active = active
+	size := m.encoder.Config.PatchSize()
+	for _, s := range batch {
+		first := len(p.PatchPos)
+		p.Add(s.Tokens, s.TokenPos, s.PatchPos, s.GridH, s.GridW, int32(s.Label))
+		dataset.Normalise(m.encoder.PatchPixels(first)[:len(s.PatchPos)*size], s.Pixels)
+	}
+}
+
+// run executes the compiled program.
+func (m *machine) run() error {
+	defer m.vm.Reset()
+	return m.vm.RunAll()
+}
+
+// Step trains on one batch and returns its loss.
+func (n *Network) Step(batch []dataset.Sample, active int, solver gorgonia.Solver) (float64, error) {
+	n.train.load(batch, active)
+	if err := n.train.run(); err != nil {
+		return 0, fmt.Errorf("training step: %w", err)
+	}
+	if err := solver.Step(n.train.model); err != nil {
+		return 0, err
+	}
+	return float64(n.train.loss.Value().Data().(float32)), nil
+}
+
+// Output is what the network says of a batch. Its slices are overwritten by the next call.
+type Output struct {
+	Features []float32 // [B,D]
+	Logits   []float32 // [B,K]
+	// Probs holds, for each example, the last block's attention averaged over heads: [S,S].
+	Probs [][]float32
+}
+
+// Infer runs forward. Attention is computed where asked for.
+func (n *Network) Infer(batch []dataset.Sample, attention bool) (Output, error) {
+	m := n.infer
+	m.load(batch, 0)
+	if err := m.run(); err != nil {
+		return Output{}, fmt.Errorf("inference: %w", err)
+	}
+	b := len(batch)
+	out := Output{
+		Features: m.features.Value().Data().([]float32)[:b*n.Weights.Config.Width],
+		Logits:   m.logits.Value().Data().([]float32)[:b*n.Classes],
+	}
+	if attention {
+		probs := m.encoder.Attention(n.Weights.Config.Depth-1, nil)
+		for i := range batch {
+			s := m.encoder.Packing.Offsets[i+1] - m.encoder.Packing.Offsets[i]
+			out.Probs = append(out.Probs, probs[:s*s])
+			probs = probs[s*s:]
+		}
+	}
+	return out, nil
+}

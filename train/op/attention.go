@@ -1,0 +1,101 @@
+package op
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/mcil/mcil/train/kernel"
+)
+
+// Attention is the first half of a pre-norm transformer block,
+//
+//	y = x + S3(Wo · attention(S2(Wqkv · S1(LayerNorm(x)) + bqkv)) + bo)
+//
+// with S1, S2, S3 the optional scale-and-shift pairs of SSF. Attention is within each sequence, over H heads, scaled by
+// 1/sqrt(D/H) (Vaswani et al. 2017, eq. 1).
+//
+// Inputs: x [N,D]; norm weight, bias [D]; Wqkv [3D,D], bqkv [3D] (query, key, value); Wo [D,D], bo [D]; and where Tuned,
+// gamma and beta of S1 [D], S2 [3D], S3 [D].
+type Attention struct {
+	p       *Packing
+	scratch *Scratch
+	width   int
+	heads   int
+	norm    norm
+	qkv     linear
+	proj    linear
+
+	normed, projected, mixed []float32 // [N,D] S1's, S2's [N,3D] and attention's outputs
+}
+
+// NewAttention returns the layer for sequences packed by p.
+func NewAttention(p *Packing, s *Scratch, width, heads int, eps float32, tuned bool) *Attention {
+	n := p.MaxRows()
+	return &Attention{
+		p: p, scratch: s, width: width, heads: heads,
+		norm:      newNorm(width, n, eps, tuned),
+		qkv:       newLinear(width, 3*width, n, tuned),
+		proj:      newLinear(width, width, n, tuned),
+		normed:    make([]float32, n*width),
+		projected: make([]float32, n*3*width),
+		mixed:     make([]float32, n*width),
+	}
+}
+
+func (a *Attention) Name() string           { return "attention" }
+func (a *Attention) OutShape() tensor.Shape { return tensor.Shape{a.p.MaxRows(), a.width} }
+
+func (a *Attention) views() (normed, projected, mixed kernel.Matrix) {
+	n := a.p.Rows()
+	return kernel.Mat(a.normed[:n*a.width], n, a.width),
+		kernel.Mat(a.projected[:n*3*a.width], n, 3*a.width),
+		kernel.Mat(a.mixed[:n*a.width], n, a.width)
+}
+
+func (a *Attention) Forward(out []float32, in [][]float32) {
+	n := a.p.Rows()
+	x, y := kernel.Mat(in[0][:n*a.width], n, a.width), kernel.Mat(out[:n*a.width], n, a.width)
+	normed, projected, mixed := a.views()
+	a.norm.forward(normed, x, in[1], in[2], pair(in, 7))
+	a.qkv.forward(projected, normed, in[3], in[4], pair(in, 9))
+	kernel.Attention(mixed, projected, a.p.Offsets, a.heads)
+	a.proj.forward(y, mixed, in[5], in[6], pair(in, 11))
+	kernel.Add(y.Data, y.Data, x.Data)
+}
+
+func (a *Attention) Backward(din [][]float32, dout []float32, in [][]float32) {
+	n, d := a.p.Rows(), a.width
+	x := kernel.Mat(in[0][:n*d], n, d)
+	normed, projected, mixed := a.views()
+
+	dy := a.scratch.rows(0, n, d)
+	copy(dy.Data, dout)
+	dmixed := a.scratch.rows(1, n, d)
+	a.proj.backward(dmixed, din[5], din[6], pair(din, 11), dy, mixed, in[5], pair(in, 11))
+
+	dqkv := a.scratch.rows(2, n, 3*d)
+	kernel.AttentionBackward(dqkv, dmixed, projected, a.p.Offsets, a.heads)
+	dnormed := a.scratch.rows(0, n, d)
+	a.qkv.backward(dnormed, din[3], din[4], pair(din, 9), dqkv, normed, in[3], pair(in, 9))
+
+	dx := a.scratch.rows(1, n, d)
+	a.norm.backward(dx, din[1], din[2], pair(din, 7), dnormed, x, in[1], pair(in, 7))
+	if din[0] != nil {
+		kernel.Add(din[0][:n*d], dx.Data, dout[:n*d])
+	}
+}
+
+// Mean is the softmax probabilities of the last Forward, averaged over heads: for each sequence of S rows an S by S
+// matrix whose row i holds the attention of token i to every token. The matrices follow one another in dst.
+func (a *Attention) Mean(dst []float32) []float32 {
+	var size int
+	for i := range a.p.Seqs {
+		s := a.p.Offsets[i+1] - a.p.Offsets[i]
+		size += s * s
+	}
+	if cap(dst) < size {
+		dst = make([]float32, size)
+	}
+	_, projected, _ := a.views()
+	kernel.AttentionMean(dst[:size], projected, a.p.Offsets, a.heads)
+	return dst[:size]
+}

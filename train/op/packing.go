@@ -1,0 +1,67 @@
+package op
+
+import "fmt"
+
+// Packing says how the rows of one batch are laid out: B sequences one after another, without padding, each
+//
+//	[ text tokens (the first is [CLS]) | image class token | image patches ]
+//
+// N is the number of rows in all. A Packing is filled by [Packing.Reset] and [Packing.Add] before each run of the graphs
+// whose layers share it.
+type Packing struct {
+	MaxBatch   int // sequences
+	MaxText    int // text tokens a sequence
+	MaxPatches int // patches a sequence
+
+	Seqs     []Sequence
+	Offsets  []int   // [B+1] first row of each sequence, and N
+	TokenIDs []int32 // of all sequences in order
+	TokenPos []int32 // position of each token in its full text, from 0
+	PatchPos []int32 // raster index of each patch in its full grid
+	Labels   []int32 // [B]
+	Active   int     // classes that compete, [0,Active); 0 means all
+}
+
+// Sequence is one example of a packing.
+type Sequence struct {
+	Text, Patches int // rows
+	GridH, GridW  int // the full grid of its picture, in patches
+	FirstToken    int // index into TokenIDs
+	FirstPatch    int // index into PatchPos, and row of the pixel input
+}
+
+// MaxRows is the capacity N of a batch.
+func (p *Packing) MaxRows() int { return p.MaxBatch * (p.MaxText + 1 + p.MaxPatches) }
+
+// Rows is the number of rows filled.
+func (p *Packing) Rows() int { return p.Offsets[len(p.Offsets)-1] }
+
+// Reset empties the packing, keeping its memory.
+func (p *Packing) Reset() {
+	p.Seqs, p.TokenIDs, p.TokenPos = p.Seqs[:0], p.TokenIDs[:0], p.TokenPos[:0]
+	p.PatchPos, p.Labels, p.Offsets = p.PatchPos[:0], p.Labels[:0], append(p.Offsets[:0], 0)
+}
+
+// Add appends a sequence. It panics when the batch is full or the sequence longer than the capacity.
+func (p *Packing) Add(tokenIDs, tokenPos, patchPos []int32, gridH, gridW int, label int32) {
+	switch {
+	case len(p.Seqs) == p.MaxBatch:
+		panic(fmt.Sprintf("op: more than %d sequences in a batch", p.MaxBatch))
+	case len(tokenIDs) == 0 || len(tokenIDs) > p.MaxText || len(tokenIDs) != len(tokenPos):
+		panic(fmt.Sprintf("op: %d tokens at %d positions, capacity %d", len(tokenIDs), len(tokenPos), p.MaxText))
+	case len(patchPos) > p.MaxPatches:
+		panic(fmt.Sprintf("op: %d patches, capacity %d", len(patchPos), p.MaxPatches))
+	}
+	if len(p.Offsets) == 0 {
+		p.Offsets = append(p.Offsets, 0)
+	}
+	p.Seqs = append(p.Seqs, Sequence{
+		Text: len(tokenIDs), Patches: len(patchPos), GridH: gridH, GridW: gridW,
+		FirstToken: len(p.TokenIDs), FirstPatch: len(p.PatchPos),
+	})
+	p.TokenIDs = append(p.TokenIDs, tokenIDs...)
+	p.TokenPos = append(p.TokenPos, tokenPos...)
+	p.PatchPos = append(p.PatchPos, patchPos...)
+	p.Labels = append(p.Labels, label)
+	p.Offsets = append(p.Offsets, p.Offsets[len(p.Offsets)-1]+len(tokenIDs)+1+len(patchPos))
+}

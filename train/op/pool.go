@@ -1,0 +1,71 @@
+package op
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/mcil/mcil/train/kernel"
+)
+
+// Pool is ViLT's final norm and pooler on the first row ([CLS]) of each sequence: f = tanh(Wp · S(LayerNorm(x₀)) + bp).
+// The other rows are not read by the classifier, so they are not normed.
+//
+// Inputs: x [N,D]; norm weight, bias [D]; Wp [D,D], bp [D]; and where tuned, gamma and beta of S [D]. Output [B,D].
+type Pool struct {
+	p       *Packing
+	scratch *Scratch
+	width   int
+	norm    norm
+	dense   linear
+
+	first, normed, out []float32 // [B,D]
+}
+
+// NewPool returns the layer for sequences packed by p.
+func NewPool(p *Packing, s *Scratch, width int, eps float32, tuned bool) *Pool {
+	b := p.MaxBatch
+	return &Pool{
+		p: p, scratch: s, width: width,
+		norm:   newNorm(width, b, eps, tuned),
+		dense:  newLinear(width, width, b, false),
+		first:  make([]float32, b*width),
+		normed: make([]float32, b*width),
+		out:    make([]float32, b*width),
+	}
+}
+
+func (l *Pool) Name() string           { return "pool" }
+func (l *Pool) OutShape() tensor.Shape { return tensor.Shape{l.p.MaxBatch, l.width} }
+
+func (l *Pool) view(m []float32) kernel.Matrix {
+	b := len(l.p.Seqs)
+	return kernel.Mat(m[:b*l.width], b, l.width)
+}
+
+func (l *Pool) Forward(out []float32, in [][]float32) {
+	d := l.width
+	for i := range l.p.Seqs {
+		copy(l.first[i*d:(i+1)*d], in[0][l.p.Offsets[i]*d:])
+	}
+	l.norm.forward(l.view(l.normed), l.view(l.first), in[1], in[2], pair(in, 5))
+	y := l.view(out)
+	l.dense.forward(y, l.view(l.normed), in[3], in[4], scaleShift{})
+	kernel.Tanh(y.Data, y.Data)
+	copy(l.out, y.Data)
+}
+
+func (l *Pool) Backward(din [][]float32, dout []float32, in [][]float32) {
+	b, d := len(l.p.Seqs), l.width
+	dy := l.scratch.rows(0, b, d)
+	kernel.TanhBackward(dy.Data, dout[:b*d], l.out[:b*d])
+	dnormed := l.scratch.rows(1, b, d)
+	l.dense.backward(dnormed, din[3], din[4], scaleShift{}, dy, l.view(l.normed), in[3], scaleShift{})
+	dfirst := l.scratch.rows(0, b, d)
+	l.norm.backward(dfirst, din[1], din[2], pair(din, 5), dnormed, l.view(l.first), in[1], pair(in, 5))
+	if din[0] == nil {
+		return
+	}
+	clear(din[0][:l.p.Rows()*d])
+	for i := range l.p.Seqs {
+		copy(din[0][l.p.Offsets[i]*d:(l.p.Offsets[i]+1)*d], dfirst.Data[i*d:])
+	}
+}

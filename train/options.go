@@ -1,0 +1,203 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/method"
+)
+
+// Kinds of exemplars.
+const (
+	NoExemplars     = "none"
+	RawExemplars    = "raw"
+	MaskedExemplars = "masked"
+)
+
+// Options say what to run. Zero means the default.
+type Options struct {
+	Data      string  // folder of a prepared dataset
+	Out       string  // run folder
+	Weights   string  // folder of weights, or "random"
+	Model     string  // preset, for random weights: vilt-b32, small or tiny (the default)
+	Method    string  // default "ssf"
+	Exemplars string  // none, raw or masked (the default)
+	Budget    float64 // memory per class, in unmasked examples of the class; default 5
+	// BudgetBytes is memory in all, shared alike by the classes seen; it takes the place of Budget.
+	BudgetBytes int64
+	Phases      int     // default 10
+	Classes     string  // which classes: see SelectClasses; default all
+	ClassOrder  string  // natural, or a seed of numpy's permutation; default 1993
+	Repair      float64 // probability of another text of the class at replay; default 0.5, negative: never
+	Seed        uint64  // of initialisation, order and augmentation; default 1
+	CacheBytes  int64   // memory for processed pictures; default 1 GiB
+	Force       bool    // start afresh where a run exists
+	Schedule    method.Schedule
+
+	Program  schemas.Program
+	Progress func(Event) // may be nil
+}
+
+// Event is progress of a stage.
+type Event struct {
+	Stage       string // such as "phase 2 of 5: learn"
+	Done, Total int
+	Note        string // such as a loss
+}
+
+func (o Options) withDefaults() Options {
+	for _, d := range []struct {
+		field *string
+		value string
+	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.Exemplars, MaskedExemplars}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
+		if *d.field == "" {
+			*d.field = d.value
+		}
+	}
+	if o.Budget == 0 && o.BudgetBytes == 0 && o.Exemplars != NoExemplars {
+		o.Budget = 5
+	}
+	if o.Phases == 0 {
+		o.Phases = 10
+	}
+	switch {
+	case o.Repair == 0 && o.Exemplars != NoExemplars:
+		o.Repair = 0.5
+	case o.Repair < 0:
+		o.Repair = 0
+	}
+	if o.Seed == 0 {
+		o.Seed = 1
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 1 << 30
+	}
+	return o
+}
+
+// validate refuses what cannot be and what would have no effect.
+func (o Options) validate() error {
+	switch {
+	case !slices.Contains([]string{NoExemplars, RawExemplars, MaskedExemplars}, o.Exemplars):
+		return fmt.Errorf("exemplars %q: use none, raw or masked", o.Exemplars)
+	case o.Exemplars == NoExemplars && (o.Budget != 0 || o.BudgetBytes != 0):
+		return fmt.Errorf("a memory budget has no effect without exemplars: leave it out, or choose raw or masked exemplars")
+	case o.Exemplars == NoExemplars && o.Repair != 0:
+		return fmt.Errorf("re-pairing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
+	case o.Budget != 0 && o.BudgetBytes != 0:
+		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
+	case o.Budget < 0 || o.BudgetBytes < 0:
+		return fmt.Errorf("the memory budget must be above 0")
+	case o.Repair > 1:
+		return fmt.Errorf("re-pairing probability %g: must be between 0 and 1", o.Repair)
+	case o.Phases < 1:
+		return fmt.Errorf("phases: %d: must be 1 or more", o.Phases)
+	case !slices.Contains(method.Names(), o.Method):
+		return fmt.Errorf("method %q: unknown: use one of %v", o.Method, method.Names())
+	}
+	return nil
+}
+
+// settings is what run.json shows: everything that the user can set and that decides the result.
+func (o Options) settings() map[string]any {
+	s := map[string]any{
+		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "phases": o.Phases, "classes": o.Classes,
+		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
+		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.WeightDecay, "warmup_fraction": o.Schedule.WarmupFraction,
+	}
+	if o.Weights == "random" {
+		s["model"] = o.Model
+	}
+	if o.Exemplars != NoExemplars {
+		s["repair"] = o.Repair
+		if o.BudgetBytes > 0 {
+			s["budget_bytes"] = o.BudgetBytes
+		} else {
+			s["budget"] = o.Budget
+		}
+	}
+	return s
+}
+
+// digestOf is a digest of settings and of the content of data and weights; paths do not enter, so a moved folder resumes.
+func digestOf(settings map[string]any, contents ...string) (string, error) {
+	s := map[string]any{}
+	for k, v := range settings {
+		if k != "data" && k != "weights" {
+			s[k] = v
+		}
+	}
+	b, err := json.Marshal(s) // sorts keys
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, schemas.RunHeader, string(b), contents)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// SelectClasses returns the labels whose wnid or name matches one of the comma-separated globs of spec; "!glob" takes out.
+// An empty spec selects all. The labels are increasing.
+func SelectClasses(classes []dataset.Class, spec string) ([]int, error) {
+	var selected []int
+	globs := strings.FieldsFunc(spec, func(r rune) bool { return r == ',' || r == ' ' })
+	onlyOut := true
+	for _, g := range globs {
+		onlyOut = onlyOut && strings.HasPrefix(g, "!")
+	}
+	for label, c := range classes {
+		in := onlyOut
+		for _, g := range globs {
+			g, out := strings.CutPrefix(g, "!")
+			for _, name := range []string{c.WNID, c.Name} {
+				match, err := path.Match(g, name)
+				if err != nil {
+					return nil, fmt.Errorf("classes %q: %q is not a glob: %w", spec, g, err)
+				}
+				if match {
+					in = !out
+				}
+			}
+		}
+		if in {
+			selected = append(selected, label)
+		}
+	}
+	if len(selected) < 2 {
+		return nil, fmt.Errorf("classes %q select %d of %d classes: at least two are needed", spec, len(selected), len(classes))
+	}
+	return selected, nil
+}
+
+// phasesOf deals labels, in class order, into phases of equal size; the first takes the remainder, as the field does for
+// 101 classes in 10 phases.
+func phasesOf(labels []int, order string, phases int) ([][]int, error) {
+	if phases > len(labels) {
+		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class", phases, len(labels))
+	}
+	permutation, err := dataset.ClassOrder(order, len(labels))
+	if err != nil {
+		return nil, err
+	}
+	size := len(labels) / phases
+	out := make([][]int, phases)
+	at := 0
+	for t := range out {
+		n := size
+		if t == 0 {
+			n += len(labels) % phases
+		}
+		for range n {
+			out[t] = append(out[t], labels[permutation[at]])
+			at++
+		}
+	}
+	return out, nil
+}

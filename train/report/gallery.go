@@ -1,0 +1,291 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mcil/mcil/schemas"
+)
+
+const (
+	levels     = 16   // colours of the attention ramp, four for each multiple of the mean
+	maxSidePx  = 4096 // of a picture in a gallery; larger ones are taken for damage
+	keepPNG    = 64 << 10
+	jpegInPage = 90 // quality; the picture is only looked at
+)
+
+// checkExemplar returns an error unless the parts of e fit together and its picture opens.
+func checkExemplar(e schemas.GalleryExemplar) error {
+	if e.PatchPx < 1 || e.GridW < 1 || e.GridH < 1 || e.PatchPx > maxSidePx || e.GridW > maxSidePx/e.PatchPx || e.GridH > maxSidePx/e.PatchPx {
+		return fmt.Errorf("a grid of %d by %d patches of %d pixels is not a picture", e.GridW, e.GridH, e.PatchPx)
+	}
+	if n := e.GridW * e.GridH; len(e.Attention) != n || len(e.KeptPatch) != n {
+		return fmt.Errorf("%d attention values and %d kept flags for %d patches", len(e.Attention), len(e.KeptPatch), n)
+	}
+	for _, a := range e.Attention {
+		if a < 0 || math.IsNaN(float64(a)) || math.IsInf(float64(a), 0) {
+			return fmt.Errorf("attention holds %g", a)
+		}
+	}
+	c, err := png.DecodeConfig(bytes.NewReader(e.PicturePNG))
+	if err != nil {
+		return fmt.Errorf("picture is no readable PNG: %w", err)
+	}
+	if c.Width != e.GridW*e.PatchPx || c.Height != e.GridH*e.PatchPx {
+		return fmt.Errorf("picture is %dx%d pixels, want %dx%d for its patches", c.Width, c.Height, e.GridW*e.PatchPx, e.GridH*e.PatchPx)
+	}
+	return nil
+}
+
+// album is the gallery of one row.
+type album struct {
+	Label     string
+	Seed      uint64
+	Colour    int
+	More      int // exemplars that were saved and are not shown
+	Exemplars []exemplar
+}
+
+// exemplar is one masked exemplar as the page draws it. Coordinates are in pixels of the picture.
+type exemplar struct {
+	ID, ClassName string
+	Phase         int // from 1
+	Name          string
+	W, H          int
+	Picture       template.URL
+	Ramp          []layer // the patches of each colour of the ramp
+	Outline       string  // border between kept and discarded patches
+	Discarded     string
+	Words         []words
+	Mean          string // of the attention
+	Numbers       []fact
+	Exceptions    int // patches whose flag is not "above the mean"
+	Describe      string
+}
+
+// layer is the area of the patches that have one colour of the ramp.
+type layer struct {
+	Level int
+	Area  string
+}
+
+// words is a stretch of a caption that was kept, or dropped, as a whole.
+type words struct {
+	Text string
+	Kept bool
+}
+
+// fact is a line of a small list.
+type fact struct{ Name, Value string }
+
+// newExemplar prepares e. name is unique on the page.
+func newExemplar(e schemas.GalleryExemplar, name string) (exemplar, error) {
+	if err := checkExemplar(e); err != nil {
+		return exemplar{}, err
+	}
+	picture, err := pictureURL(e.PicturePNG)
+	if err != nil {
+		return exemplar{}, fmt.Errorf("picture is no readable PNG: %w", err)
+	}
+	var mean float64
+	for _, a := range e.Attention {
+		mean += float64(a)
+	}
+	mean /= float64(len(e.Attention))
+	x := exemplar{
+		ID: e.ID, ClassName: e.ClassName, Phase: e.Phase + 1, Name: name,
+		W: e.GridW * e.PatchPx, H: e.GridH * e.PatchPx, Picture: picture,
+		Words: join(e.Tokens), Mean: strconv.FormatFloat(mean, 'g', 3, 64),
+	}
+	if x.ClassName == "" {
+		x.ClassName = e.WNID
+	}
+	level := make([]int, len(e.Attention))
+	patches, pieces := 0, 0
+	for i, a := range e.Attention {
+		level[i] = rampLevel(float64(a), mean)
+		if e.KeptPatch[i] {
+			patches++
+		}
+		if e.KeptPatch[i] != (float64(a) > mean) {
+			x.Exceptions++
+		}
+	}
+	for l := range levels {
+		if a := area(e, func(i int) bool { return level[i] == l }); a != "" {
+			x.Ramp = append(x.Ramp, layer{l, a})
+		}
+	}
+	x.Discarded = area(e, func(i int) bool { return !e.KeptPatch[i] })
+	x.Outline = outline(e)
+	for _, t := range e.Tokens {
+		if t.Kept {
+			pieces++
+		}
+	}
+	x.Numbers = []fact{
+		{"patches kept", share(patches, len(e.KeptPatch))},
+		{"word pieces kept", share(pieces, len(e.Tokens))},
+		{"stored", byteText(float64(e.StoredBytes)) + " instead of " + byteText(float64(e.FullBytes)) + ratio(e.StoredBytes, e.FullBytes)},
+		{"attention, mean", x.Mean},
+	}
+	if x.Exceptions == 0 {
+		x.Numbers[3].Name = "attention, mean = threshold"
+	}
+	x.Describe = fmt.Sprintf("%s: %d of %d patches kept", x.ClassName, patches, len(e.KeptPatch))
+	return x, nil
+}
+
+// rampLevel is the colour of attention a: 0 at nothing, levels/4 at the mean, the last from four times the mean on.
+// The scale is tied to the mean, for it is the threshold: the same colour means kept in every map.
+func rampLevel(a, mean float64) int {
+	if mean <= 0 {
+		return 0
+	}
+	return int(min(a/mean*levels/4, levels-1))
+}
+
+func share(n, of int) string {
+	return fmt.Sprintf("%d of %d", n, of) + ratio(n, of)
+}
+
+func ratio(n, of int) string {
+	if of == 0 {
+		return ""
+	}
+	return " (" + fixed(100*float64(n)/float64(of), 0) + " %)"
+}
+
+// area returns an SVG path over the patches that are in. Neighbours in a line are one rectangle, so that no seam shows.
+func area(e schemas.GalleryExemplar, in func(i int) bool) string {
+	var b strings.Builder
+	p := e.PatchPx
+	for y := range e.GridH {
+		for x := 0; x < e.GridW; x++ {
+			from := x
+			for x < e.GridW && in(y*e.GridW+x) {
+				x++
+			}
+			if n := x - from; n > 0 {
+				fmt.Fprintf(&b, "M%d %dh%dv%dh-%dz", from*p, y*p, n*p, p, n*p)
+			}
+		}
+	}
+	return b.String()
+}
+
+// outline returns an SVG path along every edge between a kept and a discarded patch.
+func outline(e schemas.GalleryExemplar) string {
+	var b strings.Builder
+	p := e.PatchPx
+	for y := range e.GridH {
+		for x := range e.GridW {
+			i := y*e.GridW + x
+			if x+1 < e.GridW && e.KeptPatch[i] != e.KeptPatch[i+1] {
+				fmt.Fprintf(&b, "M%d %dv%d", (x+1)*p, y*p, p)
+			}
+			if y+1 < e.GridH && e.KeptPatch[i] != e.KeptPatch[i+e.GridW] {
+				fmt.Fprintf(&b, "M%d %dh%d", x*p, (y+1)*p, p)
+			}
+		}
+	}
+	return b.String()
+}
+
+// join sets word pieces as text. A piece that continues a word follows without a space, and so does punctuation.
+func join(tokens []schemas.GalleryToken) []words {
+	var out []words
+	open := true // whether the next piece follows without a space
+	for _, t := range tokens {
+		piece, glued := strings.CutPrefix(t.Text, "##")
+		text := piece
+		if !glued && !open && !mark(piece, ".,;:!?)]}'’%-") {
+			text = " " + text
+		}
+		// WordPiece splits off every mark, so that "white-haired" and "it's" are three pieces.
+		open = mark(piece, "([{'’-")
+		if n := len(out); n > 0 && out[n-1].Kept == t.Kept {
+			out[n-1].Text += text
+			continue
+		}
+		// The space between a kept and a dropped word belongs to neither; it goes with the dropped one.
+		if n := len(out); n > 0 && t.Kept && strings.HasPrefix(text, " ") {
+			out[n-1].Text += " "
+			text = text[1:]
+		}
+		out = append(out, words{text, t.Kept})
+	}
+	return out
+}
+
+// mark reports whether s is one of the marks.
+func mark(s, marks string) bool {
+	return utf8.RuneCountInString(s) == 1 && strings.Contains(marks, s)
+}
+
+// pictureURL returns the picture as a data URL. A PNG that is large and opaque goes in as JPEG where that is smaller.
+func pictureURL(b []byte) (template.URL, error) {
+	img, err := png.Decode(bytes.NewReader(b))
+	if err != nil {
+		return "", err
+	}
+	kind := "image/png"
+	if len(b) > keepPNG {
+		flat := image.NewRGBA(img.Bounds())
+		draw.Draw(flat, flat.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
+		draw.Draw(flat, flat.Bounds(), img, img.Bounds().Min, draw.Over)
+		var j bytes.Buffer
+		if err := jpeg.Encode(&j, flat, &jpeg.Options{Quality: jpegInPage}); err != nil {
+			return "", err
+		}
+		if j.Len() < len(b) {
+			kind, b = "image/jpeg", j.Bytes()
+		}
+	}
+	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(b)), nil
+}
+
+// albums returns for each row the gallery of its first seed that has one.
+func albums(runs []Run, rows []Row, o Options) ([]album, error) {
+	if o.GalleryPerMethod < 0 {
+		return nil, nil
+	}
+	var out []album
+	colour := colours(rows)
+	for i, g := range group(runs) {
+		for _, r := range g {
+			if r.Gallery == nil || len(r.Gallery.Exemplars) == 0 {
+				continue
+			}
+			all := r.Gallery.Exemplars
+			shown := all[:min(len(all), o.GalleryPerMethod)]
+			a := album{Label: rows[i].Label(), Seed: r.Report.Seed, Colour: colour[i], More: len(all) - len(shown)}
+			var errs []error
+			for j, e := range shown {
+				x, err := newExemplar(e, fmt.Sprintf("x%d-%d", i, j))
+				if err != nil {
+					errs = append(errs, fmt.Errorf("%s: gallery: exemplar %d (%s): %w", r.Dir, j, e.ID, err))
+				}
+				a.Exemplars = append(a.Exemplars, x)
+			}
+			if err := errors.Join(errs...); err != nil {
+				return nil, err
+			}
+			out = append(out, a)
+			break
+		}
+	}
+	return out, nil
+}

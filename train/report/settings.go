@@ -1,0 +1,95 @@
+package report
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// setting is one effective setting. Keys of nested maps are joined by dots.
+type setting struct{ Key, Value string }
+
+// difference is a setting with one value a run.
+type difference struct {
+	Key    string
+	Values []string // parallel to the runs; "" where a run has no such setting
+}
+
+// flatten returns the settings of a run sorted by key, without the seed.
+func flatten(m map[string]any) []setting {
+	var out []setting
+	var walk func(prefix string, v any)
+	walk = func(prefix string, v any) {
+		if m, ok := v.(map[string]any); ok {
+			for k, v := range m {
+				if k == "seed" {
+					continue
+				}
+				if prefix != "" {
+					k = prefix + "." + k
+				}
+				walk(k, v)
+			}
+			return
+		}
+		out = append(out, setting{prefix, settingText(v)})
+	}
+	walk("", m)
+	slices.SortFunc(out, func(a, b setting) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+func settingText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// compare separates the settings on which all runs agree from those on which they do not, both sorted by key.
+func compare(runs []Run) (common []setting, differ []difference) {
+	byKey := map[string][]string{}
+	for i, r := range runs {
+		for _, s := range flatten(r.Settings.Settings) {
+			if byKey[s.Key] == nil {
+				byKey[s.Key] = make([]string, len(runs))
+			}
+			byKey[s.Key][i] = s.Value
+		}
+	}
+	var keys []string
+	for k := range byKey {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		v := byKey[k]
+		if len(slices.Compact(slices.Clone(v))) == 1 {
+			common = append(common, setting{k, v[0]})
+		} else {
+			differ = append(differ, difference{k, v})
+		}
+	}
+	return common, differ
+}
+
+// lookup returns the common setting whose key, with hyphens for underscores and without the path before it, is key.
+func lookup(common []setting, key string) string {
+	for _, s := range common {
+		k := strings.ReplaceAll(s.Key, "_", "-")
+		if k[strings.LastIndexByte(k, '.')+1:] == key {
+			return s.Value
+		}
+	}
+	return ""
+}

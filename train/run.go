@@ -1,0 +1,218 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/memory"
+	"github.com/mcil/mcil/train/method"
+)
+
+// run is one run in progress.
+type run struct {
+	o        Options
+	data     *dataset.Dataset
+	encoding *dataset.Encoding
+	learner  method.Learner
+	phases   [][]int     // labels of the dataset, by phase
+	position map[int]int // label of the dataset to place in the order learned
+	store    memory.Store
+	matrix   Matrix
+	reports  []schemas.Phase
+	gallery  []schemas.GalleryExemplar
+}
+
+// Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
+func Run(ctx context.Context, o Options) (schemas.Report, error) {
+	o = o.withDefaults()
+	o.Schedule = o.Schedule.WithDefaults()
+	if err := o.validate(); err != nil {
+		return schemas.Report{}, err
+	}
+	r := &run{o: o}
+	digest, err := r.prepare()
+	if err != nil {
+		return schemas.Report{}, err
+	}
+	defer r.data.Close()
+	defer r.learner.Close()
+	report, done, err := r.claim(digest)
+	if err != nil || done {
+		return report, err
+	}
+	for t := len(r.reports); t < len(r.phases); t++ {
+		if err := r.phase(ctx, t); err != nil {
+			return schemas.Report{}, fmt.Errorf("phase %d of %d: %w", t+1, len(r.phases), err)
+		}
+	}
+	return r.finish()
+}
+
+// prepare opens data and weights and returns the digest of all that decides the result.
+func (r *run) prepare() (string, error) {
+	var err error
+	if r.data, err = dataset.Open(r.o.Data); err != nil {
+		return "", err
+	}
+	labels, err := SelectClasses(r.data.Classes, r.o.Classes)
+	if err != nil {
+		return "", err
+	}
+	if r.phases, err = phasesOf(labels, r.o.ClassOrder, r.o.Phases); err != nil {
+		return "", err
+	}
+	r.position = map[int]int{}
+	for _, phase := range r.phases {
+		for _, label := range phase {
+			r.position[label] = len(r.position)
+		}
+	}
+	backbone, err := loadBackbone(r.o.Weights, r.o.Model, r.o.Seed, r.data, labels)
+	if err != nil {
+		return "", err
+	}
+	for _, label := range labels {
+		if wnid := r.data.Classes[label].WNID; backbone.seen[wnid] {
+			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes", r.o.Weights, wnid, r.data.Classes[label].Name)
+		}
+	}
+	r.encoding = backbone.encoding(r.o.CacheBytes)
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
+		return "", err
+	}
+	return digestOf(r.o.settings(), rowsDigest(r.data), backbone.digest)
+}
+
+// claim makes the run folder ours: it is new, resumed after its last whole phase, or done.
+func (r *run) claim(digest string) (schemas.Report, bool, error) {
+	var report schemas.Report
+	if r.o.Force {
+		if err := removeRun(r.o.Out); err != nil {
+			return report, false, err
+		}
+	}
+	var old schemas.Run
+	file := filepath.Join(r.o.Out, "run.json")
+	err := schemas.ReadJSON(file, schemas.RunHeader, &old)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(r.o.Out, 0o777); err != nil {
+			return report, false, fmt.Errorf("run: %w", err)
+		}
+		return report, false, schemas.WriteJSON(file, schemas.Run{
+			Header: schemas.RunHeader, Settings: r.o.settings(), Digest: digest, Program: r.o.Program,
+		})
+	case err != nil:
+		return report, false, fmt.Errorf("run: %w", err)
+	case old.Digest != digest:
+		return report, false, fmt.Errorf("run %s: was made with other settings, data or weights: give --force to start afresh, or another --out", r.o.Out)
+	}
+	err = schemas.ReadJSON(filepath.Join(r.o.Out, "report.json"), schemas.ReportHeader, &report)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return report, err == nil, err
+	}
+	return report, false, r.resume()
+}
+
+// removeRun deletes a run's files, and nothing that is not a run's.
+func removeRun(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "run.json")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	phases, err := filepath.Glob(filepath.Join(dir, "phase-*"))
+	if err != nil {
+		return err
+	}
+	for _, p := range append(phases, filepath.Join(dir, "report.json"), filepath.Join(dir, "gallery.json"), filepath.Join(dir, "log.jsonl"), filepath.Join(dir, "run.json")) {
+		if err := os.RemoveAll(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// phase learns the classes of phase t, fills the memory, evaluates, and saves.
+func (r *run) phase(ctx context.Context, t int) error {
+	start := time.Now()
+	seen := 0
+	for _, labels := range r.phases[:t+1] {
+		seen += len(labels)
+	}
+	train := r.data.Splits[dataset.Train]
+	items := dataset.Concat{r.subset(train, r.phases[t]), r.store.Replay(r.o.Repair)}
+	stage := fmt.Sprintf("phase %d of %d", t+1, len(r.phases))
+	log := newLog(filepath.Join(r.o.Out, "log.jsonl"), t)
+	err := r.learner.Fit(ctx, t, seen, items, func(s method.Step) {
+		log.step(s)
+		r.tell(stage+": learn", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss))
+	})
+	if err := errors.Join(err, log.close()); err != nil {
+		return err
+	}
+	gallery, err := r.remember(ctx, t, stage)
+	if err != nil {
+		return fmt.Errorf("fill the memory: %w", err)
+	}
+	result, err := r.evaluate(ctx, t, stage)
+	if err != nil {
+		return fmt.Errorf("evaluate: %w", err)
+	}
+	r.matrix = append(r.matrix, result.byPhase)
+	p := schemas.Phase{
+		Phase: t, Classes: seen, Accuracy: result.pooled, NMEAccuracy: result.nme,
+		MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.UsedBytes(), Seconds: time.Since(start).Seconds(),
+	}
+	r.costs(&p, seen)
+	r.reports = append(r.reports, p)
+	r.gallery = append(r.gallery, gallery...)
+	return r.save(t, gallery)
+}
+
+// subset is the rows of some classes, labelled by the order learned.
+func (r *run) subset(rows *dataset.Rows, labels []int) dataset.Subset {
+	return dataset.Subset{
+		Encoding: r.encoding, Rows: rows, Indices: rows.OfClasses(labels...),
+		Relabel: func(label int) int { return r.position[label] },
+	}
+}
+
+func (r *run) tell(stage string, done, total int, note string) {
+	if r.o.Progress != nil {
+		r.o.Progress(Event{Stage: stage, Done: done, Total: total, Note: note})
+	}
+}
+
+// finish writes the gallery and, last, the report.
+func (r *run) finish() (schemas.Report, error) {
+	report := schemas.Report{
+		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Exemplars, Seed: r.o.Seed,
+		AccuracyMatrix: r.matrix, MacroAverageAccuracy: r.matrix.MacroAverage(), Forgetting: r.matrix.Forgetting(),
+		Phases: r.reports, Program: r.o.Program,
+	}
+	pooled := make([]float64, len(r.reports))
+	for t, p := range r.reports {
+		pooled[t] = p.Accuracy
+	}
+	report.AverageAccuracy, report.LastAccuracy = AverageAccuracy(pooled), pooled[len(pooled)-1]
+	for t, labels := range r.phases {
+		for _, label := range labels {
+			c := r.data.Classes[label]
+			report.Classes = append(report.Classes, schemas.RunClass{WNID: c.WNID, Name: c.Name, Phase: t})
+		}
+	}
+	if len(r.gallery) > 0 {
+		report.Gallery = "gallery.json"
+		g := schemas.Gallery{Header: schemas.GalleryHeader, Exemplars: r.gallery}
+		if err := schemas.WriteJSON(filepath.Join(r.o.Out, report.Gallery), g); err != nil {
+			return report, err
+		}
+	}
+	return report, schemas.WriteJSON(filepath.Join(r.o.Out, "report.json"), report)
+}

@@ -1,0 +1,54 @@
+// Package tune holds what is trained on a frozen encoder.
+package tune
+
+import (
+	"math/rand/v2"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// SSF is scaling and shifting of features (Lian et al., NeurIPS 2022): a gamma and a beta per channel after each step of
+// the encoder that [vilt.Places] lists; 205,824 values on ViT-B. It shares its memory with every graph it is put into.
+type SSF struct {
+	Tensors []*vilt.Tensor // gamma and beta by place
+	at      map[string]int
+}
+
+// NewSSF draws gamma from N(1, 0.02²) and beta from N(0, 0.02²), as the paper's code does.
+func NewSSF(c vilt.Config, seed uint64) *SSF {
+	s := &SSF{at: map[string]int{}}
+	rng := rand.New(rand.NewPCG(seed, 0x737366))
+	for _, p := range vilt.Places(c) {
+		gamma := &vilt.Tensor{Name: "ssf." + p.Name + ".gamma", Shape: []int{p.Width}, Data: make([]float32, p.Width)}
+		beta := &vilt.Tensor{Name: "ssf." + p.Name + ".beta", Shape: []int{p.Width}, Data: make([]float32, p.Width)}
+		for i := range p.Width {
+			gamma.Data[i] = float32(1 + 0.02*rng.NormFloat64())
+			beta.Data[i] = float32(0.02 * rng.NormFloat64())
+		}
+		s.at[p.Name] = len(s.Tensors)
+		s.Tensors = append(s.Tensors, gamma, beta)
+	}
+	return s
+}
+
+// Count is the number of trained values.
+func (s *SSF) Count() int {
+	var n int
+	for _, t := range s.Tensors {
+		n += len(t.Data)
+	}
+	return n
+}
+
+// Into puts the vectors into g. It returns the hook for [vilt.Options.ScaleShift] and the nodes in the order of Tensors.
+func (s *SSF) Into(g *gorgonia.ExprGraph) (hook func(place string, width int) (gamma, beta *gorgonia.Node), nodes gorgonia.Nodes) {
+	for _, t := range s.Tensors {
+		nodes = append(nodes, vilt.Node(g, t))
+	}
+	return func(place string, _ int) (*gorgonia.Node, *gorgonia.Node) {
+		i := s.at[place]
+		return nodes[i], nodes[i+1]
+	}, nodes
+}

@@ -1,0 +1,129 @@
+// Package vilt is the vision-and-language transformer ViLT (Kim et al., ICML 2021) as a gorgonia graph, and its weights.
+//
+// One stream: text tokens, an image class token and image patches pass through the same pre-norm blocks; the pooler reads
+// the text's [CLS]. There is no separate vision network: a patch is embedded by one linear map.
+//
+// # Shapes
+//
+// B sequences, N rows in all, D width, H heads, M hidden width, P patches, L text tokens, V words, K classes. Batches are
+// packed without padding ([op.Packing]), so the result of a sequence does not depend on what else is in the batch.
+//
+// # Names
+//
+// Weights carry the names of transformers' ViltModel, so that files are exchanged with it; only the query, key and value
+// maps are joined in memory, because one product is faster than three.
+package vilt
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mcil/mcil/schemas"
+)
+
+// Config is the shape of an encoder, with the keys of transformers' ViltConfig.
+type Config struct {
+	ModelType  string  `json:"model_type"` // "vilt"
+	Vocab      int     `json:"vocab_size"`
+	MaxText    int     `json:"max_position_embeddings"` // text positions, [CLS] and [SEP] included
+	Width      int     `json:"hidden_size"`
+	Depth      int     `json:"num_hidden_layers"`
+	Heads      int     `json:"num_attention_heads"`
+	Hidden     int     `json:"intermediate_size"`
+	ImageSize  int     `json:"image_size"` // pixels of the shorter side
+	Patch      int     `json:"patch_size"` // pixels a side
+	Channels   int     `json:"num_channels"`
+	Eps        float32 `json:"layer_norm_eps"`
+	TypeVocab  int     `json:"type_vocab_size"`
+	Modalities int     `json:"modality_type_vocab_size"`
+}
+
+// Preset returns a named shape; the vocabulary's size is left to the caller.
+//
+//	vilt-b32  the published one: 112 million parameters, 384 px, patches of 32
+//	small     6 blocks of width 192, 128 px, patches of 16
+//	tiny      4 blocks of width 96, 96 px, patches of 16: seconds on a laptop
+func Preset(name string) (Config, error) {
+	c := Config{ModelType: "vilt", Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}
+	switch name {
+	case "vilt-b32":
+		c.MaxText, c.Width, c.Depth, c.Heads, c.Hidden, c.ImageSize, c.Patch = 40, 768, 12, 12, 3072, 384, 32
+	case "small":
+		c.MaxText, c.Width, c.Depth, c.Heads, c.Hidden, c.ImageSize, c.Patch = 64, 192, 6, 6, 768, 128, 16
+	case "tiny":
+		c.MaxText, c.Width, c.Depth, c.Heads, c.Hidden, c.ImageSize, c.Patch = 64, 96, 4, 4, 384, 96, 16
+	default:
+		return Config{}, fmt.Errorf("model %q: unknown: use vilt-b32, small or tiny", name)
+	}
+	return c, nil
+}
+
+// Grid is the side of the learned grid of image positions, in patches.
+func (c Config) Grid() int { return c.ImageSize / c.Patch }
+
+// PatchSize is the number of values of one patch.
+func (c Config) PatchSize() int { return c.Channels * c.Patch * c.Patch }
+
+// MaxPatches is the most patches that a picture has: the shorter side is Grid patches, the longer one at most
+// int(1333/800 · ImageSize) pixels, floored to whole patches.
+func (c Config) MaxPatches() int { return c.Grid() * (LongSide(c.ImageSize) / c.Patch) }
+
+// LongSide is ViLT's cap on the longer side of a picture whose shorter side is short: int(1333/800 · short).
+func LongSide(short int) int { return int(1333.0 / 800.0 * float64(short)) }
+
+// Validate says what about c cannot be.
+func (c Config) Validate() error {
+	for _, f := range []struct {
+		key   string
+		value int
+	}{
+		{"vocab_size", c.Vocab}, {"max_position_embeddings", c.MaxText}, {"hidden_size", c.Width}, {"num_hidden_layers", c.Depth},
+		{"num_attention_heads", c.Heads}, {"intermediate_size", c.Hidden}, {"image_size", c.ImageSize}, {"patch_size", c.Patch},
+		{"num_channels", c.Channels}, {"type_vocab_size", c.TypeVocab}, {"modality_type_vocab_size", c.Modalities},
+	} {
+		if f.value <= 0 || f.value > 1<<20 {
+			return fmt.Errorf("vilt config: %s is %d: it must be between 1 and %d", f.key, f.value, 1<<20)
+		}
+	}
+	switch {
+	case c.Width%c.Heads != 0:
+		return fmt.Errorf("vilt config: hidden_size %d is not a multiple of num_attention_heads %d", c.Width, c.Heads)
+	case c.ImageSize%c.Patch != 0:
+		return fmt.Errorf("vilt config: image_size %d is not a multiple of patch_size %d", c.ImageSize, c.Patch)
+	case c.Channels != 3:
+		return fmt.Errorf("vilt config: num_channels is %d: pictures have 3", c.Channels)
+	case c.Modalities < 2:
+		return fmt.Errorf("vilt config: modality_type_vocab_size is %d: text and image need 2", c.Modalities)
+	}
+	return nil
+}
+
+// ReadConfig reads a config.json.
+func ReadConfig(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if c.ModelType != "vilt" {
+		return Config{}, fmt.Errorf("%s: model_type is %q, not vilt", path, c.ModelType)
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// WriteConfig writes c as a config.json.
+func WriteConfig(path string, c Config) error {
+	return schemas.WriteFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(c)
+	})
+}

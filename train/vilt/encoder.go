@@ -1,0 +1,157 @@
+package vilt
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/mcil/mcil/train/op"
+)
+
+// Options say how an encoder is put into a graph.
+type Options struct {
+	// Train makes every weight a variable that the loss is differentiated by. Otherwise the encoder is frozen.
+	Train bool
+	// ScaleShift returns the tuned pair after the step called place, of the given width, or nil where nothing is tuned.
+	// Places are listed by [Places]. A frozen encoder without it is the model as published.
+	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
+}
+
+// Place is a step of the encoder whose output may be scaled and shifted.
+type Place struct {
+	Name  string
+	Width int // channels
+}
+
+// Places lists the seven kinds of place of SSF in order: the patch embedding; in each block the norm before attention,
+// query-key-value, attention's output, the norm before the MLP, its first and its second map; and the final norm.
+func Places(c Config) []Place {
+	places := []Place{{"patch", c.Width}}
+	for i := range c.Depth {
+		block := fmt.Sprintf("block.%d.", i)
+		places = append(places,
+			Place{block + "norm1", c.Width}, Place{block + "qkv", 3 * c.Width}, Place{block + "proj", c.Width},
+			Place{block + "norm2", c.Width}, Place{block + "fc1", c.Hidden}, Place{block + "fc2", c.Width})
+	}
+	return append(places, Place{"norm", c.Width})
+}
+
+// Encoder is ViLT in a graph.
+type Encoder struct {
+	Config   Config
+	Packing  *op.Packing
+	Scratch  *op.Scratch
+	Pixels   *gorgonia.Node // input [P, C·p·p], rows as the packing has the patches
+	Features *gorgonia.Node // output [B, D]: the pooler's
+	Weights  gorgonia.Nodes // variables, where Options.Train; in the order of Weights.Tensors
+
+	pixels []float32
+	blocks []*op.Attention
+}
+
+// Build adds the encoder to g for batches of at most maxBatch sequences. The graph shares the memory of w.
+func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder, error) {
+	c := w.Config
+	b := &builder{g: g, w: w, o: o, nodes: map[string]*gorgonia.Node{}}
+	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{}}
+
+	rows := maxBatch * p.MaxPatches
+	e.pixels = make([]float32, rows*c.PatchSize())
+	e.Pixels = Node(g, &Tensor{Name: "pixels", Shape: []int{rows, c.PatchSize()}, Data: e.pixels})
+
+	tuned := o.ScaleShift != nil
+	text := "embeddings.text_embeddings."
+	x := b.apply(op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps, tuned),
+		[]op.Input{{Node: e.Pixels}},
+		b.weights(text+"word_embeddings.weight", text+"position_embeddings.weight", text+"token_type_embeddings.weight",
+			text+"LayerNorm.weight", text+"LayerNorm.bias", "embeddings.token_type_embeddings.weight",
+			"embeddings.patch_embeddings.projection.weight", "embeddings.patch_embeddings.projection.bias",
+			"embeddings.cls_token", "embeddings.position_embeddings"),
+		b.pairs("patch", c.Width))
+	for i := range c.Depth {
+		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
+		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps, tuned)
+		e.blocks = append(e.blocks, attention)
+		x = b.apply(attention, b.flow(x),
+			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
+				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
+			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
+		x = b.apply(op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps, tuned), b.flow(x),
+			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
+				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
+			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
+	}
+	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps, tuned), b.flow(x),
+		b.weights("layernorm.weight", "layernorm.bias", "pooler.dense.weight", "pooler.dense.bias"), b.pairs("norm", c.Width))
+	if b.err != nil {
+		return nil, fmt.Errorf("vilt: %w", b.err)
+	}
+	if o.Train {
+		for _, t := range w.tensors {
+			e.Weights = append(e.Weights, b.nodes[t.Name])
+		}
+	}
+	return e, nil
+}
+
+// Attention returns the softmax probabilities of a block in the last run, averaged over heads: see [op.Attention.Mean].
+func (e *Encoder) Attention(block int, dst []float32) []float32 { return e.blocks[block].Mean(dst) }
+
+// PatchPixels is the memory of the pixel input's rows from the given patch on.
+func (e *Encoder) PatchPixels(patch int) []float32 { return e.pixels[patch*e.Config.PatchSize():] }
+
+// builder holds the first error, so that the network above reads as a network.
+type builder struct {
+	g     *gorgonia.ExprGraph
+	w     *Weights
+	o     Options
+	nodes map[string]*gorgonia.Node
+	err   error
+}
+
+func (b *builder) apply(layer op.Layer, inputs ...[]op.Input) *gorgonia.Node {
+	if b.err != nil {
+		return nil
+	}
+	var all []op.Input
+	for _, in := range inputs {
+		all = append(all, in...)
+	}
+	n, err := op.Apply(layer, all...)
+	b.err = err
+	return n
+}
+
+func (b *builder) flow(x *gorgonia.Node) []op.Input {
+	return []op.Input{{Node: x, Wanted: b.o.Train || b.o.ScaleShift != nil}}
+}
+
+func (b *builder) weights(names ...string) []op.Input {
+	inputs := make([]op.Input, len(names))
+	for i, name := range names {
+		n := Node(b.g, b.w.get(name))
+		b.nodes[name] = n
+		inputs[i] = op.Input{Node: n, Wanted: b.o.Train}
+	}
+	return inputs
+}
+
+func (b *builder) pairs(place string, width int) []op.Input {
+	if b.o.ScaleShift == nil {
+		return nil
+	}
+	gamma, beta := b.o.ScaleShift(place, width)
+	return []op.Input{{Node: gamma, Wanted: true}, {Node: beta, Wanted: true}}
+}
+
+// Node puts t into g as an input that shares t's memory. One or two dimensions are kept, more are joined into two.
+func Node(g *gorgonia.ExprGraph, t *Tensor) *gorgonia.Node {
+	shape := tensor.Shape{len(t.Data)}
+	if len(t.Shape) > 1 {
+		shape = tensor.Shape{t.Shape[0], Size(t.Shape[1:])}
+	}
+	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(t.Data))
+	return gorgonia.NewTensor(g, tensor.Float32, shape.Dims(), gorgonia.WithShape(shape...), gorgonia.WithName(t.Name), gorgonia.WithValue(v))
+}

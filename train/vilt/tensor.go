@@ -1,0 +1,148 @@
+package vilt
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+)
+
+// Tensor is a named float32 array in row-major order.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+}
+
+// Size is the number of elements that a shape has.
+func Size(shape []int) int {
+	n := 1
+	for _, s := range shape {
+		n *= s
+	}
+	return n
+}
+
+func newTensor(name string, shape ...int) *Tensor {
+	return &Tensor{Name: name, Shape: shape, Data: make([]float32, Size(shape))}
+}
+
+// Weights are an encoder's parameters by name, in the order of [Weights.Tensors].
+type Weights struct {
+	Config  Config
+	tensors []*Tensor
+	byName  map[string]*Tensor
+}
+
+// Tensors lists the parameters in a fixed order.
+func (w *Weights) Tensors() []*Tensor { return w.tensors }
+
+// Get returns the parameter called name; a name that the encoder does not have is a mistake of this package.
+func (w *Weights) get(name string) *Tensor {
+	t := w.byName[name]
+	if t == nil {
+		panic("vilt: no parameter " + name)
+	}
+	return t
+}
+
+// Count is the number of trained values.
+func (w *Weights) Count() int {
+	var n int
+	for _, t := range w.tensors {
+		n += len(t.Data)
+	}
+	return n
+}
+
+// newWeights allocates the parameters of c, all zero.
+func newWeights(c Config) *Weights {
+	d, g := c.Width, c.Grid()
+	w := &Weights{Config: c, byName: map[string]*Tensor{}}
+	add := func(name string, shape ...int) {
+		t := newTensor(name, shape...)
+		w.tensors = append(w.tensors, t)
+		w.byName[name] = t
+	}
+	add("embeddings.cls_token", 1, 1, d)
+	add("embeddings.position_embeddings", 1, 1+g*g, d)
+	add("embeddings.text_embeddings.word_embeddings.weight", c.Vocab, d)
+	add("embeddings.text_embeddings.position_embeddings.weight", c.MaxText, d)
+	add("embeddings.text_embeddings.token_type_embeddings.weight", c.TypeVocab, d)
+	add("embeddings.text_embeddings.LayerNorm.weight", d)
+	add("embeddings.text_embeddings.LayerNorm.bias", d)
+	add("embeddings.patch_embeddings.projection.weight", d, c.Channels, c.Patch, c.Patch)
+	add("embeddings.patch_embeddings.projection.bias", d)
+	add("embeddings.token_type_embeddings.weight", c.Modalities, d)
+	for i := range c.Depth {
+		layer := fmt.Sprintf("encoder.layer.%d.", i)
+		add(layer+"layernorm_before.weight", d)
+		add(layer+"layernorm_before.bias", d)
+		add(layer+qkvWeight, 3*d, d)
+		add(layer+qkvBias, 3*d)
+		add(layer+"attention.output.dense.weight", d, d)
+		add(layer+"attention.output.dense.bias", d)
+		add(layer+"layernorm_after.weight", d)
+		add(layer+"layernorm_after.bias", d)
+		add(layer+"intermediate.dense.weight", c.Hidden, d)
+		add(layer+"intermediate.dense.bias", c.Hidden)
+		add(layer+"output.dense.weight", d, c.Hidden)
+		add(layer+"output.dense.bias", d)
+	}
+	add("layernorm.weight", d)
+	add("layernorm.bias", d)
+	add("pooler.dense.weight", d, d)
+	add("pooler.dense.bias", d)
+	return w
+}
+
+// Query, key and value joined, in that order of rows; on disk they are three tensors each.
+const (
+	qkvWeight = "attention.attention.qkv.weight"
+	qkvBias   = "attention.attention.qkv.bias"
+)
+
+// Random returns weights as ViLT is initialised: normal with standard deviation 0.02 at width 768, norms at one, biases at
+// zero. The deviation grows as 1/sqrt(width), so that narrow models start with signals of the same size. Positions, which
+// ViLT takes from a pretrained ViT, are drawn in the same way.
+func Random(c Config, seed uint64) (*Weights, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	w := newWeights(c)
+	rng := rand.New(rand.NewPCG(seed, 0x76696c74))
+	deviation := 0.02 * math.Sqrt(768/float64(c.Width))
+	for _, t := range w.tensors {
+		switch {
+		case isNorm(t.Name):
+			for i := range t.Data {
+				t.Data[i] = 1
+			}
+		case isBias(t.Name):
+		default:
+			for i := range t.Data {
+				t.Data[i] = float32(rng.NormFloat64() * deviation)
+			}
+		}
+	}
+	return w, nil
+}
+
+// isNorm says whether a parameter is the weight of a LayerNorm.
+func isNorm(name string) bool {
+	return hasSuffix(name, "LayerNorm.weight", "layernorm_before.weight", "layernorm_after.weight", "layernorm.weight")
+}
+
+// isBias says whether a parameter is added to something.
+func isBias(name string) bool { return hasSuffix(name, ".bias") }
+
+// Decays says whether weight decay applies to a parameter: to matrices, not to norms and biases, as in ViLT.
+func Decays(name string) bool { return !isNorm(name) && !isBias(name) }
+
+func hasSuffix(s string, suffixes ...string) bool {
+	for _, x := range suffixes {
+		if len(s) >= len(x) && s[len(s)-len(x):] == x {
+			return true
+		}
+	}
+	return false
+}
