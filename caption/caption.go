@@ -52,8 +52,8 @@ type Captioner interface {
 	Fingerprint(r Request) (string, error)
 }
 
-// DefaultPrompt is one of the prompts that InstructBLIP was trained on, from LAVIS. The paper does not give its prompt.
-const DefaultPrompt = "Write a detailed description for the image."
+// DefaultPrompt is LAVIS's own for InstructBLIP where it asks for detail. The paper does not give its prompt.
+const DefaultPrompt = "Write a detailed description."
 
 // Decoding says how the endpoint is to make its text. The zero value is InstructBLIP's documented setting; a zero field
 // means its default, so a length penalty of exactly 0 cannot be asked for.

@@ -6,18 +6,20 @@ import (
 	"testing"
 )
 
+const testPrompt = "Write a detailed description for the image."
+
 func TestClean(t *testing.T) {
 	for _, c := range []struct{ name, raw, prompt, want string }{
-		{"plain", "a drawing of a goldfish", DefaultPrompt, "a drawing of a goldfish"},
-		{"white space", "  The image\n\nfeatures\ta  goldfish. \r\n", DefaultPrompt, "The image features a goldfish."},
-		{"Vicuna repeats the prompt", "Write a detailed description for the image. The image features a goldfish.", DefaultPrompt, "The image features a goldfish."},
-		{"echo in another case, over lines", "write a detailed\ndescription for the IMAGE:\nA goldfish.", DefaultPrompt, "A goldfish."},
-		{"nothing but the prompt", "Write a detailed description for the image.", DefaultPrompt, ""},
-		{"prompt's beginning only", "Write a detailed description for the images", DefaultPrompt, "Write a detailed description for the images"},
+		{"plain", "a drawing of a goldfish", testPrompt, "a drawing of a goldfish"},
+		{"white space", "  The image\n\nfeatures\ta  goldfish. \r\n", testPrompt, "The image features a goldfish."},
+		{"Vicuna repeats the prompt", "Write a detailed description for the image. The image features a goldfish.", testPrompt, "The image features a goldfish."},
+		{"echo in another case, over lines", "write a detailed\ndescription for the IMAGE:\nA goldfish.", testPrompt, "A goldfish."},
+		{"nothing but the prompt", "Write a detailed description for the image.", testPrompt, ""},
+		{"prompt's beginning only", "Write a detailed description for the images", testPrompt, "Write a detailed description for the images"},
 		{"special tokens", "<s> a sculpture of a lion</s></s><pad>", "", "a sculpture of a lion"},
 		{"control characters and bad UTF-8", "a\x00 tat\xfftoo\u200b of a \u0007wolf", "", "a tattoo of a wolf"},
 		{"other scripts stay", "ein Gemälde, 金魚", "", "ein Gemälde, 金魚"},
-		{"empty", " \n", DefaultPrompt, ""},
+		{"empty", " \n", testPrompt, ""},
 	} {
 		if got := Clean(c.raw, c.prompt); got != c.want {
 			t.Errorf("%s: Clean = %q, want %q", c.name, got, c.want)
@@ -47,7 +49,7 @@ func TestCheck(t *testing.T) {
 		{"letter run", "OOOOOOOOOOOOOOOO", "stop", "goldfish", []string{FlagRepetition}},
 		{"sentence loop until the limit", strings.Repeat("The cat is sitting on the floor. ", 8) + "The cat is", "length", "goldfish", []string{FlagCutOff, FlagRepetition}},
 		{"sentences in turn", strings.Repeat("A man stands by the red car. Nobody else is in sight. It is a sunny day in town. ", 3), "stop", "goldfish", []string{FlagRepetition}},
-		{"echo at the beginning", DefaultPrompt + " " + good, "stop", "goldfish", []string{FlagEcho}},
+		{"echo at the beginning", testPrompt + " " + good, "stop", "goldfish", []string{FlagEcho}},
 		{"echo within", "Sure! Write a detailed description for the image: a fish.", "stop", "goldfish", []string{FlagEcho}},
 		{"names the class", "a drawing of a Goldfish.", "stop", "goldfish", []string{FlagNamesClass}},
 		{"names it in two words, plural", "two Great White Sharks swim", "stop", "great_white_shark", []string{FlagNamesClass}},
@@ -55,7 +57,7 @@ func TestCheck(t *testing.T) {
 		{"within another word", "a penguin's flippers catch air, antlike", "stop", "ant", nil},
 		{"everything", "Write a detailed description for the image. ant ant ant ant ant and", "length", "ant", []string{FlagCutOff, FlagNamesClass, FlagEcho, FlagRepetition}},
 	} {
-		got := Check(Clean(c.raw, DefaultPrompt), c.raw, c.finish, DefaultPrompt, c.class)
+		got := Check(Clean(c.raw, testPrompt), c.raw, c.finish, testPrompt, c.class)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: Check = %q, want %q", c.name, got, c.want)
 		}
@@ -88,7 +90,7 @@ func TestNamesClass(t *testing.T) {
 }
 
 func FuzzClean(f *testing.F) {
-	f.Add("Write a detailed description for the image.  A fish</s>", DefaultPrompt)
+	f.Add("Write a detailed description for the image.  A fish</s>", testPrompt)
 	f.Add("\xff\u0130mage", "\u0130mage")
 	f.Add("<s><s>", "<s>")
 	f.Fuzz(func(t *testing.T, raw, prompt string) {

@@ -96,7 +96,9 @@ func TestRunLimitAndSelect(t *testing.T) {
 	var f fake
 	store := openStore(t, t.TempDir())
 	source := captiontest.Pictures(t, 20)
-	odd := func(e dataset.Entry) bool { return strings.HasSuffix(string(e.ID), "1.jpg") || strings.HasSuffix(string(e.ID), "3.jpg") }
+	odd := func(e dataset.Entry) bool {
+		return strings.HasSuffix(string(e.ID), "1.jpg") || strings.HasSuffix(string(e.ID), "3.jpg")
+	}
 	r, err := caption.Run(t.Context(), caption.Options{Source: source, Captioner: &f, Store: store, Limit: 3, Select: odd})
 	if err != nil || r.Total != 3 || r.Asked != 3 {
 		t.Fatalf("%+v, %v", r, err)

@@ -34,7 +34,9 @@ func record(id, sha, status, raw, at string) schemas.Caption {
 
 func ok(id, sha, raw, at string) schemas.Caption { return record(id, sha, schemas.CaptionOK, raw, at) }
 
-func failed(id, sha, at string) schemas.Caption { return record(id, sha, schemas.CaptionFailed, "", at) }
+func failed(id, sha, at string) schemas.Caption {
+	return record(id, sha, schemas.CaptionFailed, "", at)
+}
 
 func appendAll(t *testing.T, s *Store, records ...schemas.Caption) {
 	t.Helper()

@@ -14,7 +14,7 @@ func Describe(img image.Image) string {
 		return w.blank()
 	}
 	parts := s.parts
-	if len(parts[0].cells)*2 >= s.figure.area() {
+	if w.main = 5*len(parts[0].cells) >= 3*s.figure.area(); w.main {
 		parts = parts[:1]
 	}
 	w.shape = measureShape(s.figure, s.ink, parts)

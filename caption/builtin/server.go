@@ -49,7 +49,8 @@ func (o Options) withDefaults() Options {
 type Server struct {
 	http     *http.Server
 	listener net.Listener
-	done     chan error
+	done     chan struct{} // closed when err is set
+	err      error
 }
 
 // Listen starts an endpoint on addr, such as 127.0.0.1:8089, or 127.0.0.1:0 for any free port.
@@ -60,7 +61,7 @@ func Listen(addr string, o Options) (*Server, error) {
 	}
 	s := &Server{
 		listener: l,
-		done:     make(chan error, 1),
+		done:     make(chan struct{}),
 		http: &http.Server{
 			Handler:           Handler(o),
 			ReadHeaderTimeout: 10 * time.Second,
@@ -70,7 +71,12 @@ func Listen(addr string, o Options) (*Server, error) {
 			MaxHeaderBytes:    64 << 10,
 		},
 	}
-	go func() { s.done <- s.http.Serve(l) }()
+	go func() {
+		defer close(s.done)
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.err = err
+		}
+	}()
 	return s, nil
 }
 
@@ -83,20 +89,13 @@ func (s *Server) Close(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return errors.Join(err, s.Wait())
 }
 
 // Wait blocks until the server stops, and says why where it was not closed.
 func (s *Server) Wait() error {
-	err := <-s.done
-	s.done <- err
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	<-s.done
+	return s.err
 }
 
 // Handler is the endpoint without a listener.

@@ -224,8 +224,13 @@ func TestRoutes(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
+	waited := make(chan error)
+	go func() { waited <- s.Wait() }()
 	if err := s.Close(ctx); err != nil {
 		t.Errorf("Close: %v", err)
+	}
+	if err := <-waited; err != nil {
+		t.Errorf("Wait: %v", err)
 	}
 	if _, err := http.Get(root + "/healthz"); err == nil {
 		t.Error("answers after Close")

@@ -191,19 +191,20 @@ func (s *shape) outline() {
 		left, wl := saddle(profile[:], k, -1)
 		right, wr := saddle(profile[:], k, 1)
 		if v-max(left, right) >= tipProminence*mean {
-			s.tips = append(s.tips, tip{float64(k) * 360 / sectors, v / mean, float64(wl+wr) * 360 / sectors})
+			s.tips = append(s.tips, tip{float64(k) * 360 / sectors, v / mean, float64(wl+wr-1) * 360 / sectors})
 		}
 	}
 }
 
 // saddle walks from a peak until the profile rises above it, and returns the lowest value met and the steps to half way.
+// Of peaks of one height, as at the corners of a square arm, the walk to the right stops at the next: one of them counts.
 func saddle(profile []float64, peak, step int) (lowest float64, half int) {
 	n := len(profile)
 	top := profile[peak]
 	lowest = top
 	for i := 1; i < n; i++ {
 		v := profile[((peak+i*step)%n+n)%n]
-		if v > top {
+		if v > top || v == top && step < 0 && lowest < top {
 			break
 		}
 		lowest = min(lowest, v)

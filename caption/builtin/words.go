@@ -11,6 +11,7 @@ type writer struct {
 	scene   scene
 	shape   shape
 	surface surface
+	main    bool // shape is of the largest part, not of all together
 	hash    uint64
 	slot    uint
 	brief   int // clauses to leave out: 1 the tone and a colour, 2 more
@@ -121,9 +122,9 @@ func (w *writer) opening() string {
 	switch n := len(w.scene.parts); {
 	case n == 1:
 		what = fmt.Sprintf("one %s %s %s", size, w.form(), noun)
-	case s.area*2 >= float64(w.scene.figure.area()) && n == 2:
+	case w.main && n == 2:
 		what = fmt.Sprintf("a %s %s %s and one smaller piece", size, w.form(), noun)
-	case s.area*2 >= float64(w.scene.figure.area()):
+	case w.main:
 		what = fmt.Sprintf("a %s %s %s and %s smaller pieces", size, w.form(), noun, number(n-1))
 	default:
 		what = fmt.Sprintf("%s separate pieces, together %s and %s,", number(n), size, w.form())
@@ -278,7 +279,7 @@ func (w *writer) protrusions() string {
 	if len(tips) == 0 {
 		return "nothing sticks out"
 	}
-	const thinDegrees = 40
+	const thinDegrees, alike = 50, 0.93
 	thin, longest := 0, tips[0]
 	for _, t := range tips {
 		if t.width < thinDegrees {
@@ -288,14 +289,25 @@ func (w *writer) protrusions() string {
 			longest = t
 		}
 	}
-	n, kind, verb := len(tips), "bulge", "sticks out"
+	equal := 0
+	for _, t := range tips {
+		if t.length > alike*longest.length {
+			equal++
+		}
+	}
+	n, kind, how := len(tips), "bulge", "the longest "+direction(longest.angle)
 	if 2*thin >= n {
 		kind = "spike"
 	}
-	if n > 1 {
-		verb = "stick out, the longest"
+	switch {
+	case n == 1:
+		return "one " + kind + " sticks out " + direction(longest.angle)
+	case n == 2:
+		how = direction(tips[0].angle) + " and " + direction(tips[1].angle)
+	case equal == n:
+		how = "all of like length"
 	}
-	return fmt.Sprintf("%s %s %s %s", number(n), plural(n, kind), verb, direction(longest.angle))
+	return fmt.Sprintf("%s %s stick out, %s", number(n), plural(n, kind), how)
 }
 
 // taper compares the widths of thirds.

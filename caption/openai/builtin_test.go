@@ -1,7 +1,11 @@
 package openai_test
 
 import (
+	"bytes"
 	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -140,4 +144,50 @@ func TestRunWithNobodyThere(t *testing.T) {
 	if !errors.Is(err, caption.ErrEndpoint) || r.Done > 20 {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// BenchmarkRun is the whole loop: read, prepare, ask the embedded endpoint over HTTP, append. Pictures of 300 by 300.
+func BenchmarkRun(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	source := captiontest.Pictures(b, 64)
+	for _, e := range source.Entries() {
+		captiontest.Spoil(source, e, photograph(b, r))
+	}
+	client := dial(b, builtin.Handler(builtin.Options{}))
+	n := 0
+	for b.Loop() {
+		res, err := caption.Run(b.Context(), caption.Options{Source: source, Captioner: client, Store: createStore(b, b.TempDir())})
+		if err != nil || res.Asked != 64 {
+			b.Fatal(res, err)
+		}
+		n += res.Asked
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "captions/s")
+}
+
+// photograph is a JPEG of blobs and a little noise: about as many bytes as a photograph of its size.
+func photograph(tb testing.TB, r *rand.Rand) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, 300, 300))
+	type blob struct{ x, y, r, c int }
+	blobs := make([]blob, 12)
+	for i := range blobs {
+		blobs[i] = blob{r.IntN(300), r.IntN(300), 10 + r.IntN(50), r.IntN(256)}
+	}
+	for y := range 300 {
+		for x := range 300 {
+			c := [3]int{200, 210, 190}
+			for _, o := range blobs {
+				if (x-o.x)*(x-o.x)+(y-o.y)*(y-o.y) < o.r*o.r {
+					c = [3]int{o.c, 255 - o.c, o.c * 7 % 256}
+				}
+			}
+			noise := r.IntN(17) - 8
+			img.SetRGBA(x, y, color.RGBA{uint8(max(0, min(255, c[0]+noise))), uint8(max(0, min(255, c[1]+noise))), uint8(max(0, min(255, c[2]+noise))), 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 90}); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
 }

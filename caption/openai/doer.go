@@ -4,19 +4,22 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
 // exchange travels with a call's context: what to add to the request, and what came back.
 type exchange struct {
-	extra  map[string]any
+	extra map[string]any // nil: the request goes out as it is
+	url   string         // of the picture as go-openai knows it: a data URL without data
+	image []byte         // the data
+
 	status int // 0: no answer
 	header http.Header
 	body   []byte // as far as it came
@@ -64,7 +67,7 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 		x = &exchange{}
 	}
 	if req.Body != nil && x.extra != nil {
-		if err := addParameters(req, x.extra); err != nil {
+		if err := x.complete(req); err != nil {
 			return nil, err
 		}
 	}
@@ -97,16 +100,14 @@ func locationOf(resp *http.Response) string {
 	return u.Scheme + "://" + u.Host + u.Path
 }
 
-func addParameters(req *http.Request, extra map[string]any) error {
-	if !strings.HasPrefix(req.Header.Get("Content-Type"), "application/json") {
-		return nil
-	}
+// complete puts what go-openai cannot hold into a request's body.
+func (x *exchange) complete(req *http.Request) error {
 	b, err := io.ReadAll(req.Body)
 	req.Body.Close()
 	if err != nil {
 		return err
 	}
-	if b, err = wireBody(b, extra); err != nil {
+	if b, err = x.wireBody(b); err != nil {
 		return err
 	}
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
@@ -115,20 +116,36 @@ func addParameters(req *http.Request, extra map[string]any) error {
 	return nil
 }
 
-// wireBody sets extra in the JSON object body. Go writes a map's keys sorted, so the result is canonical.
-func wireBody(body []byte, extra map[string]any) ([]byte, error) {
+// wireBody sets the parameters in the JSON object body and fills in the picture. Go writes a map's keys sorted, so the
+// result is canonical. No text can be taken for the picture's place: in a JSON string the quotes would be escaped.
+func (x *exchange) wireBody(body []byte) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, fmt.Errorf("request body: %w", err)
 	}
-	for k, v := range extra {
+	for k, v := range x.extra {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", k, err)
 		}
 		fields[k] = b
 	}
-	return json.Marshal(fields)
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	url, err := json.Marshal(x.url)
+	if err != nil {
+		return nil, err
+	}
+	before, after, ok := bytes.Cut(b, append([]byte(`"url":`), url...))
+	if !ok {
+		return nil, errors.New("request body: has no place for the picture")
+	}
+	out := make([]byte, 0, len(b)+base64.StdEncoding.EncodedLen(len(x.image)))
+	out = append(append(append(out, before...), `"url":`...), url[:len(url)-1]...)
+	out = base64.StdEncoding.AppendEncode(out, x.image)
+	return append(append(out, '"'), after...), nil
 }
 
 // isTimeout says whether err is the end of somebody's patience.

@@ -14,7 +14,6 @@ package openai
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,32 +97,29 @@ func (c *Client) Endpoint() string { return c.endpoint }
 // Close drops idle connections.
 func (c *Client) Close() { c.doer.http.CloseIdleConnections() }
 
-// request is go-openai's request; what it cannot hold, [wireBody] adds. The picture comes before the text, as
-// InstructBLIP reads them, and the text is a part of its own: some servers drop text beside an image_url.
-func (c *Client) request(r caption.Request) gpt.ChatCompletionRequest {
-	var b strings.Builder
-	b.Grow(len("data:;base64,") + len(r.MediaType) + base64.StdEncoding.EncodedLen(len(r.Image)))
-	b.WriteString("data:" + r.MediaType + ";base64,")
-	e := base64.NewEncoder(base64.StdEncoding, &b)
-	e.Write(r.Image) // a strings.Builder takes everything
-	e.Close()
+// request is go-openai's request; what it cannot hold, [exchange.wireBody] adds. The picture comes before the text, as
+// InstructBLIP reads them, and the text is a part of its own: some servers drop text beside an image_url. The data URL is
+// left empty here and filled below the client, where the picture is encoded once and not escaped over and over.
+func (c *Client) request(r caption.Request) (gpt.ChatCompletionRequest, *exchange) {
+	x := &exchange{extra: r.Decoding.Parameters(), url: "data:" + r.MediaType + ";base64,", image: r.Image}
 	return gpt.ChatCompletionRequest{
 		Model: c.model,
 		Messages: []gpt.ChatCompletionMessage{{
 			Role: gpt.ChatMessageRoleUser,
 			MultiContent: []gpt.ChatMessagePart{
-				{Type: gpt.ChatMessagePartTypeImageURL, ImageURL: &gpt.ChatMessageImageURL{URL: b.String()}},
+				{Type: gpt.ChatMessagePartTypeImageURL, ImageURL: &gpt.ChatMessageImageURL{URL: x.url}},
 				{Type: gpt.ChatMessagePartTypeText, Text: r.Prompt},
 			},
 		}},
-	}
+	}, x
 }
 
 // Fingerprint implements [caption.Captioner].
 func (c *Client) Fingerprint(r caption.Request) (string, error) {
-	b, err := json.Marshal(c.request(r))
+	request, x := c.request(r)
+	b, err := json.Marshal(request)
 	if err == nil {
-		b, err = wireBody(b, r.Decoding.Parameters())
+		b, err = x.wireBody(b)
 	}
 	if err != nil {
 		return "", fmt.Errorf("fingerprint of a request: %w", err)
@@ -133,8 +129,8 @@ func (c *Client) Fingerprint(r caption.Request) (string, error) {
 
 // Caption implements [caption.Captioner].
 func (c *Client) Caption(ctx context.Context, r caption.Request) (caption.Answer, error) {
-	x := &exchange{extra: r.Decoding.Parameters()}
-	resp, err := c.gpt.CreateChatCompletion(context.WithValue(ctx, exchangeKey{}, x), c.request(r))
+	request, x := c.request(r)
+	resp, err := c.gpt.CreateChatCompletion(context.WithValue(ctx, exchangeKey{}, x), request)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return caption.Answer{}, fmt.Errorf("endpoint %s: %w", c.endpoint, ctx.Err())
 	}

@@ -2,16 +2,80 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train"
 )
 
 type demoCmd struct {
-	Out string `default:"mcil-demo"`
+	Out       string   `default:"mcil-demo" placeholder:"DIR" help:"Folder for all that the demo makes."`
+	Classes   int      `default:"40" help:"Drawn classes: one half is learned in pretraining, the other phase by phase."`
+	PerClass  int      `default:"50" help:"Drawn pictures a class."`
+	Phases    int      `default:"5" help:"Phases."`
+	Budget    float64  `default:"2" help:"Memory, in unmasked examples a class."`
+	Exemplars []string `default:"none,raw,masked" help:"Kinds of exemplars to compare."`
+	Seeds     []uint64 `default:"1,2" help:"Seeds of the runs."`
+	Base      int      `default:"25" placeholder:"EPOCHS" help:"Epochs of pretraining."`
+	Epochs    int      `default:"8" help:"Epochs of each phase."`
 }
 
-func (c *demoCmd) Run(ctx context.Context, e *env) error { return nil }
-
-type inspectCmd struct {
-	Path string `arg:""`
+// Run goes through every stage in turn. Each finds what an earlier, killed demo left and goes on from there.
+func (c *demoCmd) Run(ctx context.Context, e *env) error {
+	at := func(name ...string) string { return filepath.Join(append([]string{c.Out}, name...)...) }
+	pictures, captions, data, weights := at("pictures"), at("captions"), at("dataset"), at("backbone")
+	for _, stage := range []interface {
+		Run(context.Context, *env) error
+	}{
+		&synthCmd{Out: pictures, Classes: c.Classes, PerClass: c.PerClass, Seed: 1},
+		&captionCmd{Source: pictures, Out: captions, Endpoint: "builtin", Workers: 4},
+		&buildCmd{Source: pictures, Captions: captions, Out: data, Split: "ratio:0.8", Seed: 1, Layout: "hf"},
+	} {
+		if err := stage.Run(ctx, e); err != nil {
+			return err
+		}
+	}
+	base, fresh, err := halves(data)
+	if err != nil {
+		return err
+	}
+	pretrain := pretrainCmd{Data: data, Out: weights, Classes: base, Model: "tiny", Seed: 1, scheduleFlags: scheduleFlags{Epochs: c.Base, BatchSize: 16, LearningRate: 2e-3}}
+	if err := pretrain.Run(ctx, e); err != nil {
+		return err
+	}
+	var runs []string
+	for _, seed := range c.Seeds {
+		for _, exemplars := range c.Exemplars {
+			name := fmt.Sprintf("%s-%d", exemplars, seed)
+			t := trainCmd{
+				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Phases: c.Phases, Classes: fresh, Order: "1993",
+				Weights: weights, Seed: seed, scheduleFlags: scheduleFlags{Epochs: c.Epochs, BatchSize: 16},
+			}
+			if exemplars != train.NoExemplars {
+				t.Budget = c.Budget
+			}
+			if _, err := train.Run(ctx, t.options(e, name+", ")); err != nil {
+				return fmt.Errorf("run %s: %w", name, err)
+			}
+			runs = append(runs, t.Out)
+		}
+	}
+	e.progress.done()
+	return (&reportCmd{Runs: runs, Out: at("report"), Title: "mcil demo: drawn pictures, measured captions"}).Run(ctx, e)
 }
 
-func (c *inspectCmd) Run(ctx context.Context, e *env) error { return nil }
+// halves deals a dataset's classes alternately into base classes and incremental ones, as selections for --classes.
+func halves(dir string) (base, fresh string, err error) {
+	d, err := dataset.Open(dir)
+	if err != nil {
+		return "", "", err
+	}
+	defer d.Close()
+	var parts [2][]string
+	for i, c := range d.Classes {
+		parts[i%2] = append(parts[i%2], c.WNID)
+	}
+	return strings.Join(parts[0], ","), strings.Join(parts[1], ","), nil
+}

@@ -6,8 +6,8 @@ import (
 )
 
 // elementGrain is how many elements one goroutine takes at a time in
-// elementwise work; below it starting a goroutine costs more than it saves.
-const elementGrain = 16 << 10
+// elementwise work; below it sharing costs more than it saves.
+const elementGrain = 8 << 10
 
 // parallel calls f on ranges that together cover [0, n) once, from at most
 // GOMAXPROCS goroutines, each range at most grain long unless one goroutine does
@@ -27,10 +27,11 @@ func parallel(n, grain int, f func(lo, hi int)) {
 	j := &job{n: n, grain: grain, f: f, finished: make(chan struct{})}
 	j.left.Store(int64(ranges))
 	for range workers - 1 {
-		go j.work()
+		hire(j)
 	}
 	j.work()
-	j.wait()
+	spin(func() bool { return j.left.Load() == 0 })
+	<-j.finished
 }
 
 // job is one call of parallel. The caller waits for ranges, not for goroutines:
@@ -56,17 +57,6 @@ func (j *job) work() {
 			return
 		}
 	}
-}
-
-// wait spins for the time another goroutine needs to end a range, then blocks.
-func (j *job) wait() {
-	for range 200 {
-		if j.left.Load() == 0 {
-			return
-		}
-		runtime.Gosched()
-	}
-	<-j.finished
 }
 
 // parallelRows splits rows of width cols so that a range holds about

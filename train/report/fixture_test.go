@@ -60,7 +60,7 @@ func write(t *testing.T, path string, v any) {
 	}
 }
 
-// benchmark is what a real comparison looks like: five ways to keep exemplars, two seeds, five phases of four classes,
+// benchmark has the form of a real comparison; its figures are made up by a formula. Five ways to keep exemplars, two seeds, five phases of four classes,
 // and galleries of drawn pictures.
 func benchmark(t testing.TB) []Run {
 	var runs []Run

@@ -44,7 +44,7 @@ type Config struct {
 //
 //	vilt-b32  the published one: 112 million parameters, 384 px, patches of 32
 //	small     6 blocks of width 192, 128 px, patches of 16
-//	tiny      4 blocks of width 96, 96 px, patches of 16: seconds on a laptop
+//	tiny      3 blocks of width 64, 96 px, patches of 16: seconds on a laptop
 func Preset(name string) (Config, error) {
 	c := Config{ModelType: "vilt", Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}
 	switch name {
@@ -53,7 +53,7 @@ func Preset(name string) (Config, error) {
 	case "small":
 		c.MaxText, c.Width, c.Depth, c.Heads, c.Hidden, c.ImageSize, c.Patch = 64, 192, 6, 6, 768, 128, 16
 	case "tiny":
-		c.MaxText, c.Width, c.Depth, c.Heads, c.Hidden, c.ImageSize, c.Patch = 64, 96, 4, 4, 384, 96, 16
+		c.MaxText, c.Width, c.Depth, c.Heads, c.Hidden, c.ImageSize, c.Patch = 64, 64, 3, 4, 256, 96, 16
 	default:
 		return Config{}, fmt.Errorf("model %q: unknown: use vilt-b32, small or tiny", name)
 	}

@@ -101,16 +101,17 @@ const (
 	qkvBias   = "attention.attention.qkv.bias"
 )
 
-// Random returns weights as ViLT is initialised: normal with standard deviation 0.02 at width 768, norms at one, biases at
-// zero. The deviation grows as 1/sqrt(width), so that narrow models start with signals of the same size. Positions, which
-// ViLT takes from a pretrained ViT, are drawn in the same way.
+// Random returns weights to pretrain from: matrices normal with variance 2/(rows+columns) (Glorot and Bengio 2010, as in
+// ViT's reference code; ViLT's own 0.02 suits widths near 768 only), embeddings with deviation 0.02 at width 768 and more
+// below, norms at one, biases at zero. Positions of patches, which ViLT takes from a pretrained ViT, start as sines and
+// cosines of row and column (Beyer et al., "Better plain ViT baselines for ImageNet-1k", 2022): a small model learns from
+// little data far sooner.
 func Random(c Config, seed uint64) (*Weights, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	w := newWeights(c)
 	rng := rand.New(rand.NewPCG(seed, 0x76696c74))
-	deviation := 0.02 * math.Sqrt(768/float64(c.Width))
 	for _, t := range w.tensors {
 		switch {
 		case isNorm(t.Name):
@@ -119,12 +120,33 @@ func Random(c Config, seed uint64) (*Weights, error) {
 			}
 		case isBias(t.Name):
 		default:
+			deviation := 0.02 * math.Sqrt(768/float64(c.Width))
+			if rows := t.Shape[0]; !hasSuffix(t.Name, "embeddings.weight", "cls_token", "position_embeddings") {
+				deviation = math.Sqrt(2 / float64(rows+len(t.Data)/rows))
+			}
 			for i := range t.Data {
 				t.Data[i] = float32(rng.NormFloat64() * deviation)
 			}
 		}
 	}
+	sincos(w.get("embeddings.position_embeddings").Data[c.Width:], c.Grid(), c.Width)
 	return w, nil
+}
+
+// sincos fills dst, [grid·grid, d], with sines and cosines of row and column at d/4 frequencies from 1 to 1/10000.
+func sincos(dst []float32, grid, d int) {
+	quarter := d / 4
+	for i := range grid * grid {
+		row := dst[i*d : (i+1)*d]
+		clear(row)
+		for f := range quarter {
+			omega := math.Pow(10000, -float64(f)/float64(quarter))
+			for axis, at := range [2]int{i / grid, i % grid} {
+				sin, cos := math.Sincos(float64(at) * omega)
+				row[2*axis*quarter+f], row[(2*axis+1)*quarter+f] = float32(sin), float32(cos)
+			}
+		}
+	}
 }
 
 // isNorm says whether a parameter is the weight of a LayerNorm.
