@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,8 +38,10 @@ type BuildOptions struct {
 	// About says where the captions came from; counts are filled in by Build.
 	About   schemas.CaptionsSummary
 	Program schemas.Program
-	Workers int  // default 1
-	Force   bool // replace a dataset that was built from something else
+	Workers int // default 1
+	// ShardBytes is how many bytes of pictures a file of a split holds, about; default 500 MiB.
+	ShardBytes int64
+	Force      bool // replace a dataset that was built from something else; a folder of other things is never replaced
 	// Progress, if not nil, is told after each row.
 	Progress func(done, total int)
 }
@@ -48,6 +51,8 @@ type BuildOptions struct {
 // or that cannot be read, is refused with its reason; the rest is written.
 func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.DatasetManifest, error) {
 	var m schemas.DatasetManifest
+	o.Split.Spec = cmp.Or(o.Split.Spec, DefaultSplit)
+	o.ShardBytes = cmp.Or(o.ShardBytes, maxShardBytes)
 	split, err := NewSplit(s, o.Split)
 	if err != nil {
 		return m, err
@@ -55,16 +60,18 @@ func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.D
 	inputs := o.inputs(s, split)
 	old, err := existing(dir)
 	switch {
-	case err != nil && !o.Force:
+	case err != nil && (!o.Force || errors.Is(err, errForeign)):
 		return m, err
 	case old != nil && old.Inputs == inputs:
 		return *old, nil
 	case old != nil && !o.Force:
 		return m, fmt.Errorf("dataset %s: was built from other pictures, captions or settings: give --force to replace it, or another --out: %w", dir, ErrRefused)
 	}
-	partial := filepath.Join(filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+".partial")
-	if err := os.RemoveAll(partial); err != nil {
-		return m, err
+	partial, replaced := beside(dir, ".partial"), beside(dir, ".replaced")
+	for _, left := range []string{partial, replaced} { // by a run that was killed
+		if err := os.RemoveAll(left); err != nil {
+			return m, fmt.Errorf("dataset %s: %w", dir, err)
+		}
 	}
 	if err := os.MkdirAll(partial, 0o777); err != nil {
 		return m, fmt.Errorf("dataset %s: %w", dir, err)
@@ -74,27 +81,51 @@ func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.D
 	if err != nil {
 		return m, errors.Join(fmt.Errorf("dataset %s: %w", dir, err), os.RemoveAll(partial))
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return m, err
+	if err := swap(partial, dir, replaced); err != nil {
+		return m, fmt.Errorf("dataset %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+// beside names a hidden folder next to dir.
+func beside(dir, suffix string) string {
+	return filepath.Join(filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+suffix)
+}
+
+// swap puts the folder partial in the place of dir. What was there goes to replaced first and is deleted last, so that a
+// kill never leaves a part of it under its name.
+func swap(partial, dir, replaced string) error {
+	if err := os.Rename(dir, replaced); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if err := os.Rename(partial, dir); err != nil {
-		return m, err
+		os.Rename(replaced, dir) // back, if it was there
+		return err
 	}
-	return m, schemas.SyncDir(filepath.Dir(filepath.Clean(dir)))
+	return errors.Join(schemas.SyncDir(filepath.Dir(filepath.Clean(dir))), os.RemoveAll(replaced))
 }
+
+// errForeign: what is at the place for the dataset was not written by Build.
+var errForeign = errors.New("not a dataset")
 
 // existing reads the manifest in dir; nil where dir is absent or empty, an error where something else is there.
 func existing(dir string) (*schemas.DatasetManifest, error) {
 	var m schemas.DatasetManifest
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("dataset %s: is a file: give another --out: %w: %w", dir, ErrRefused, errForeign)
+	}
 	err := schemas.ReadJSON(filepath.Join(dir, "manifest.json"), schemas.DatasetHeader, &m)
 	if errors.Is(err, fs.ErrNotExist) {
 		if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
-			return nil, fmt.Errorf("dataset %s: the folder holds other things: give another --out: %w", dir, ErrRefused)
+			return nil, fmt.Errorf("dataset %s: the folder holds other things: give another --out: %w: %w", dir, ErrRefused, errForeign)
 		}
 		return nil, nil
 	}
-	if err != nil {
+	if u := (*schemas.UnsupportedError)(nil); errors.As(err, &u) && u.Got.Schema == u.Want.Schema {
 		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	if err != nil { // a caption store has a manifest.json too
+		return nil, fmt.Errorf("dataset: %w: give another --out: %w: %w", err, ErrRefused, errForeign)
 	}
 	return &m, nil
 }
@@ -102,7 +133,7 @@ func existing(dir string) (*schemas.DatasetManifest, error) {
 // inputs is a digest of all that decides the bytes of the dataset.
 func (o BuildOptions) inputs(s Source, split Split) string {
 	h := sha256.New()
-	fmt.Fprintln(h, schemas.RowsHeader, schemas.DatasetHeader, s.Spec(), o.Split.Spec, o.Split.Seed, o.About.Recipe, o.Program)
+	fmt.Fprintln(h, schemas.RowsHeader, schemas.DatasetHeader, s.Spec(), o.Split.Spec, o.Split.Seed, o.ShardBytes, o.About.Recipe, o.Program)
 	for _, c := range s.Classes() {
 		fmt.Fprintln(h, c)
 	}
@@ -141,6 +172,9 @@ func (b *build) run(ctx context.Context, split Split, inputs string) (schemas.Da
 	for _, e := range b.source.Entries() {
 		b.entries[e.ID] = e
 	}
+	if _, err := schemas.Rows(b.classNames()); err != nil { // before every picture is read
+		return b.manifest, fmt.Errorf("%w: %w", err, ErrRefused)
+	}
 	usable, err := b.check(ctx, split)
 	if err != nil {
 		return b.manifest, err
@@ -155,9 +189,10 @@ func (b *build) run(ctx context.Context, split Split, inputs string) (schemas.Da
 
 // check reads every picture's header and caption once, refuses what cannot be a row, and returns the split of the rest.
 func (b *build) check(ctx context.Context, split Split) (Split, error) {
-	usable := Split{}
+	usable, listed := Split{}, map[ID]bool{}
 	for _, name := range split.Names() {
 		for _, id := range split[name] {
+			listed[id] = true
 			if _, ok := b.o.Captions(id); !ok {
 				b.refuse(id, "no caption")
 				continue
@@ -165,6 +200,11 @@ func (b *build) check(ctx context.Context, split Split) (Split, error) {
 			usable[name] = append(usable[name], id)
 		}
 		b.total += len(usable[name])
+	}
+	for _, e := range b.source.Entries() {
+		if !listed[e.ID] {
+			b.refuse(e.ID, "in no part of the split")
+		}
 	}
 	if b.total == 0 {
 		return nil, fmt.Errorf("none of %d pictures has a caption: run mcil caption first: %w", len(b.entries), ErrRefused)
@@ -203,11 +243,16 @@ func (b *build) writeSplit(ctx context.Context, name string, ids []ID) error {
 	if len(readable) == 0 {
 		return fmt.Errorf("split %s: no picture can be read: %w", name, ErrRefused)
 	}
+	shards := min((bytes+b.o.ShardBytes-1)/b.o.ShardBytes, int64(len(readable)))
+	return writeHF(ctx, filepath.Join(b.dir, "hf", name), name, b.classNames(), int64(len(readable)), shards, b.rows(ctx, name, readable))
+}
+
+func (b *build) classNames() []string {
 	names := make([]string, len(b.manifest.Classes))
 	for i, c := range b.manifest.Classes {
 		names[i] = c.Name
 	}
-	return writeHF(ctx, filepath.Join(b.dir, "hf", name), name, names, int64(len(readable)), bytes, b.rows(ctx, name, readable))
+	return names
 }
 
 // rows makes rows in order, a few ahead of the writer.
@@ -244,7 +289,12 @@ func (b *build) chunk(ctx context.Context, ids []ID) ([]Row, error) {
 		})
 	}
 	wg.Wait()
-	return rows, errors.Join(errs...)
+	for _, err := range errs { // the first by order, not by time
+		if err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
 }
 
 func (b *build) row(ctx context.Context, id ID) (Row, error) {

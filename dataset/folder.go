@@ -12,7 +12,12 @@ import (
 // scanFolder lists the unpacked layout. Links are not followed out of it: they are refused.
 func scanFolder(ctx context.Context, dir string) (*imageNetR, error) {
 	s := &imageNetR{}
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	named := dir
+	dir, err := filepath.EvalSymlinks(dir) // the folder itself may be a link: WalkDir would not enter it
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", named, err)
+	}
+	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("source %s: %w", dir, err)
 		}

@@ -25,8 +25,8 @@ const (
 )
 
 // writeHF writes a split as Hugging Face's Dataset.save_to_disk does: shards of Arrow IPC stream and two JSON files.
-// rows yields exactly the rows of the split; bytes is their pictures' total, which decides the number of shards.
-func writeHF(ctx context.Context, dir, split string, classNames []string, total, bytes int64, rows iter.Seq2[Row, error]) error {
+// rows yields exactly the rows of the split, total of them, which the shards share out evenly.
+func writeHF(ctx context.Context, dir, split string, classNames []string, total, shards int64, rows iter.Seq2[Row, error]) error {
 	schema, err := schemas.Rows(classNames)
 	if err != nil {
 		return err
@@ -34,13 +34,12 @@ func writeHF(ctx context.Context, dir, split string, classNames []string, total,
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	shards := int(max(1, (bytes+maxShardBytes-1)/maxShardBytes))
 	next, stop := iter.Pull2(rows)
 	defer stop()
 	var files []map[string]string
 	for i := range shards {
 		name := fmt.Sprintf("data-%05d-of-%05d.arrow", i, shards)
-		want := total*int64(i+1)/int64(shards) - total*int64(i)/int64(shards) // contiguous, nearly even
+		want := total*(i+1)/shards - total*i/shards // contiguous, nearly even
 		err := schemas.WriteFile(filepath.Join(dir, name), func(w io.Writer) error {
 			return writeStream(ctx, w, schema, want, next)
 		})

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -35,7 +37,7 @@ type Rows struct {
 }
 
 // Open reads the hf layout in dir (DATASET/hf, or DATASET itself).
-func Open(dir string) (*Dataset, error) {
+func Open(dir string) (_ *Dataset, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "dataset_dict.json")); errors.Is(err, fs.ErrNotExist) {
 		inner := filepath.Join(dir, "hf")
 		if _, err := os.Stat(filepath.Join(inner, "dataset_dict.json")); err != nil {
@@ -43,8 +45,8 @@ func Open(dir string) (*Dataset, error) {
 		}
 		dir = inner
 	}
+	var head schemas.DatasetManifest
 	if m := filepath.Join(filepath.Dir(dir), "manifest.json"); fileExists(m) {
-		var head schemas.DatasetManifest
 		if err := schemas.ReadJSON(m, schemas.DatasetHeader, &head); err != nil {
 			return nil, fmt.Errorf("dataset: %w", err)
 		}
@@ -54,6 +56,11 @@ func Open(dir string) (*Dataset, error) {
 		return nil, err
 	}
 	d := &Dataset{Dir: dir, Splits: map[string]*Rows{}}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
 	for _, split := range dict.Splits {
 		if !filepath.IsLocal(split) {
 			return nil, fmt.Errorf("dataset %s: split %q is not a folder name: %w", dir, split, ErrRefused)
@@ -69,6 +76,11 @@ func Open(dir string) (*Dataset, error) {
 	}
 	if d.Splits[Train] == nil || d.Splits[Test] == nil {
 		return nil, fmt.Errorf("dataset %s: has no splits called train and test: %w", dir, ErrRefused)
+	}
+	for i := range d.Classes { // a class whose rows were all refused has a name, and its wnid in the manifest only
+		if c := &d.Classes[i]; c.WNID == "" && len(head.Classes) == len(d.Classes) {
+			c.WNID = head.Classes[i].WNID
+		}
 	}
 	return d, nil
 }
@@ -89,16 +101,17 @@ func (d *Dataset) addClasses(rows *Rows, names []string, split string) error {
 			d.Classes = append(d.Classes, Class{Name: n})
 		}
 	}
-	if len(names) != len(d.Classes) {
-		return fmt.Errorf("%s names %d classes and another split %d: %w", split, len(names), len(d.Classes), ErrRefused)
+	if !slices.EqualFunc(names, d.Classes, func(n string, c Class) bool { return n == c.Name }) {
+		return fmt.Errorf("%s names other classes than another split: %w", split, ErrRefused)
 	}
 	for i := range rows.Len() {
 		label := rows.Label(i)
 		if label < 0 || label >= len(d.Classes) {
 			return fmt.Errorf("%s row %d: label %d of %d classes: %w", split, i, label, len(d.Classes), ErrRefused)
 		}
-		if c := &d.Classes[label]; c.WNID == "" {
-			c.WNID = rows.text(schemas.ColWNID, i)
+		c, wnid := &d.Classes[label], rows.text(schemas.ColWNID, i)
+		if c.WNID = cmp.Or(c.WNID, wnid); c.WNID != wnid {
+			return fmt.Errorf("%s row %d: label %d is %s here and %s elsewhere: %w", split, i, label, wnid, c.WNID, ErrRefused)
 		}
 	}
 	return nil
@@ -121,9 +134,14 @@ func openSplit(dir string) (*Rows, []string, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if names, err = schemas.ClassNames(schema.Metadata()); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		these, err := schemas.ClassNames(schema.Metadata())
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w: %w", path, err, ErrRefused)
 		}
+		if names != nil && !slices.Equal(these, names) {
+			return nil, nil, fmt.Errorf("%s: names other classes than the shard before it: %w", path, ErrRefused)
+		}
+		names = these
 	}
 	if rows.n == 0 {
 		return nil, nil, fmt.Errorf("%s: has no rows: %w", dir, ErrRefused)
@@ -143,16 +161,34 @@ func (r *Rows) readShard(path string) (schema *arrow.Schema, err error) {
 			err = fmt.Errorf("damaged Arrow stream: %v: %w", p, ErrRefused)
 		}
 	}()
-	stream, err := ipc.NewReader(bufio.NewReaderSize(f, 1<<20))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFraming(f, info.Size()); err != nil {
+		return nil, err
+	}
+	stream, err := ipc.NewReader(bufio.NewReaderSize(f, 1<<20), ipc.WithAllocator(boundedBy(info.Size())))
 	if err != nil {
 		return nil, fmt.Errorf("not an Arrow IPC stream: %w: %w", err, ErrRefused)
 	}
 	defer stream.Release()
-	if r.columns, err = matchColumns(stream.Schema()); err != nil {
+	columns, err := matchColumns(stream.Schema())
+	if err != nil {
 		return nil, err
 	}
+	if r.columns != nil && !slices.Equal(columns, r.columns) {
+		return nil, fmt.Errorf("the columns are in another order than in the shard before it: %w", ErrRefused)
+	}
+	r.columns = columns
 	for stream.Next() {
 		rec := stream.Record()
+		if err := checkRecord(rec, columns); err != nil {
+			return nil, fmt.Errorf("after %d rows: %w", r.n, err)
+		}
+		if rec.NumRows() == 0 { // locate looks for the record by its first row
+			continue
+		}
 		rec.Retain()
 		r.records = append(r.records, rec)
 		r.starts = append(r.starts, r.n)
@@ -228,16 +264,29 @@ func (r *Rows) Image(i int) []byte {
 // Row is row i whole. Its Image must not be modified.
 func (r *Rows) Row(i int) Row {
 	rec, j := r.locate(i)
-	int32At := func(col int) int { return int(rec.Column(r.columns[col]).(*array.Int32).Value(j)) }
+	return rowAt(rec, r.columns, j)
+}
+
+// rowAt is row j of a record. It panics where an offset of the record leads out of its buffers, which [checkRecord] rules out.
+func rowAt(rec arrow.Record, columns []int, j int) Row {
+	text := func(col int) string { return rec.Column(columns[col]).(*array.String).Value(j) }
+	int32At := func(col int) int { return int(rec.Column(columns[col]).(*array.Int32).Value(j)) }
 	row := Row{
-		ID: r.ID(i), Image: r.Image(i), Label: r.Label(i), Caption: r.Caption(i),
-		WNID: r.text(schemas.ColWNID, i), ClassName: r.text(schemas.ColClassName, i), Style: r.text(schemas.ColStyle, i),
-		Width: int32At(schemas.ColWidth), Height: int32At(schemas.ColHeight), ImageSHA256: r.text(schemas.ColImageSHA256, i),
+		ID:          ID(text(schemas.ColID)),
+		Image:       rec.Column(columns[schemas.ColImage]).(*array.Struct).Field(0).(*array.Binary).Value(j),
+		Label:       int(rec.Column(columns[schemas.ColLabel]).(*array.Int64).Value(j)),
+		Caption:     text(schemas.ColCaption),
+		WNID:        text(schemas.ColWNID),
+		ClassName:   text(schemas.ColClassName),
+		Style:       text(schemas.ColStyle),
+		Width:       int32At(schemas.ColWidth),
+		Height:      int32At(schemas.ColHeight),
+		ImageSHA256: text(schemas.ColImageSHA256),
 		CaptionInfo: CaptionInfo{
-			Raw: r.text(schemas.ColCaptionRaw, i), Model: r.text(schemas.ColCaptionModel, i), Fingerprint: r.text(schemas.ColFingerprint, i),
+			Raw: text(schemas.ColCaptionRaw), Model: text(schemas.ColCaptionModel), Fingerprint: text(schemas.ColFingerprint),
 		},
 	}
-	flags := rec.Column(r.columns[schemas.ColFlags]).(*array.List)
+	flags := rec.Column(columns[schemas.ColFlags]).(*array.List)
 	from, to := flags.ValueOffsets(j)
 	for k := from; k < to; k++ {
 		row.Flags = append(row.Flags, flags.ListValues().(*array.String).Value(int(k)))

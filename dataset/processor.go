@@ -43,7 +43,19 @@ func (p Processor) Patches(encoded []byte) (gridH, gridW int, pixels []uint8, er
 		return 0, 0, nil, err
 	}
 	gridH, gridW = h/p.Patch, w/p.Patch
-	return gridH, gridW, cut(imaging.Resize(img, w, h, imaging.CatmullRom), gridH, gridW, p.Patch), nil
+	return gridH, gridW, cut(imaging.Resize(opaque(img), w, h, imaging.CatmullRom), gridH, gridW, p.Patch), nil
+}
+
+// opaque drops alpha: the colour below a transparent pixel counts like any other.
+func opaque(img image.Image) image.Image {
+	if o, ok := img.(interface{ Opaque() bool }); ok && o.Opaque() {
+		return img
+	}
+	c := imaging.Clone(img)
+	for i := 3; i < len(c.Pix); i += 4 {
+		c.Pix[i] = 255
+	}
+	return c
 }
 
 // cut copies the patches of img.

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/mcil/mcil/schemas"
 )
@@ -36,10 +38,13 @@ func OpenSource(ctx context.Context, spec string) (Source, error) {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
 	var s *imageNetR
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		s, err = scanFolder(ctx, name)
-	} else {
+	case info.Mode().IsRegular():
 		s, err = scanTar(ctx, name)
+	default: // a pipe would wait for ever, and cannot be read in place
+		err = fmt.Errorf("source %s: neither a folder nor a file: %w", name, ErrNoSource)
 	}
 	if err != nil {
 		return nil, err
@@ -100,7 +105,9 @@ func (s *imageNetR) add(name string, size, offset int64) {
 	dir, base := path.Split(name)
 	dir = strings.TrimSuffix(dir, "/")
 	switch {
-	case dir == "": // README.txt, licences, lists: not pictures, not class folders
+	case dir == "" && !pictureName.MatchString(base): // README.txt, licences, lists: not pictures, not class folders
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl): // lists of names are text, a name a line
+		s.refuse(strings.ToValidUTF8(name, "\uFFFD"), "the name has control characters or is not UTF-8")
 	case !wnidFolder.MatchString(dir):
 		s.refuse(name, "not in a class folder named as a wnid (n and eight digits)")
 	case strings.HasPrefix(base, "."):
@@ -128,7 +135,7 @@ func styleOf(base string) string {
 // finish sorts what was found, numbers the classes and refuses what no one can learn from.
 func (s *imageNetR) finish(spec string) error {
 	s.spec = spec
-	slices.SortFunc(s.entries, func(a, b Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	slices.SortStableFunc(s.entries, func(a, b Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	unique := s.entries[:0]
 	for _, e := range s.entries {
 		if len(unique) > 0 && unique[len(unique)-1].ID == e.ID {

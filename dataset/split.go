@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,11 +26,15 @@ type SplitOptions struct {
 	Seed uint64 // of ratio splits; default 0
 }
 
+// DefaultSplit is the Spec of the zero [SplitOptions].
+const DefaultSplit = "ratio:0.8"
+
+// partName is what Hugging Face datasets takes as the name of a split; it is a folder's name here.
+var partName = regexp.MustCompile(`^\w+(\.\w+)*$`)
+
 // NewSplit deals the entries of s. Every class must have a row in train and in test.
 func NewSplit(s Source, o SplitOptions) (Split, error) {
-	if o.Spec == "" {
-		o.Spec = "ratio:0.8"
-	}
+	o.Spec = cmp.Or(o.Spec, DefaultSplit)
 	var split Split
 	if ratio, ok := strings.CutPrefix(o.Spec, "ratio:"); ok {
 		f, err := strconv.ParseFloat(ratio, 64)
@@ -95,6 +100,9 @@ func parseSplit(r io.Reader) (Split, error) {
 		switch {
 		case line == "":
 		case !strings.Contains(line, "/"):
+			if !partName.MatchString(line) {
+				return nil, fmt.Errorf("line %d: %q is neither wnid/file.jpg nor the name of a split, such as train: %w", n, line, ErrRefused)
+			}
 			part = line
 		case part == "":
 			return nil, fmt.Errorf("line %d: %q before a line that names the split, such as train: %w", n, line, ErrRefused)

@@ -41,7 +41,7 @@ func (s *imageNetR) scanTarEntries(ctx context.Context, f io.ReadSeeker) error {
 		}
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return checkEndMark(f, n)
 		}
 		if err != nil && n == 0 {
 			return fmt.Errorf("not a tar archive (unpack .tar.gz and .zip first): %w: %w", err, ErrRefused)
@@ -52,12 +52,17 @@ func (s *imageNetR) scanTarEntries(ctx context.Context, f io.ReadSeeker) error {
 		if h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		if h.Typeflag != tar.TypeReg {
-			s.refuse(h.Name, "not a regular file")
-			continue
-		}
 		if path.IsAbs(h.Name) || strings.Contains("/"+h.Name+"/", "/../") {
 			s.refuse(h.Name, "the path leads out of the archive")
+			continue
+		}
+		inner := stripTop(path.Clean(h.Name))
+		if h.Typeflag != tar.TypeReg {
+			s.refuse(inner, "not a regular file")
+			continue
+		}
+		if isSparse(h) {
+			s.refuse(inner, "a sparse file, which cannot be read in place")
 			continue
 		}
 		// tar.Reader seeks over contents when it can, so the position after a header is where the content begins.
@@ -65,7 +70,6 @@ func (s *imageNetR) scanTarEntries(ctx context.Context, f io.ReadSeeker) error {
 		if err != nil {
 			return err
 		}
-		inner := stripTop(path.Clean(h.Name))
 		if inner == "README.txt" {
 			if err := s.readNames(r); err != nil {
 				return fmt.Errorf("%s: %w", h.Name, err)
@@ -74,6 +78,35 @@ func (s *imageNetR) scanTarEntries(ctx context.Context, f io.ReadSeeker) error {
 		}
 		s.add(inner, h.Size, offset)
 	}
+}
+
+// checkEndMark tells a whole archive of n entries from one that was cut off between two of them: tar.Reader takes both for
+// the end, and it stands after the zero block of the first or at the end of the second.
+func checkEndMark(f io.ReadSeeker, n int) error {
+	if n == 0 { // an empty file: it has no pictures, which is said later
+		return nil
+	}
+	var block [512]byte
+	if _, err := f.Seek(-int64(len(block)), io.SeekCurrent); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(f, block[:]); err != nil {
+		return err
+	}
+	if block != [512]byte{} {
+		return fmt.Errorf("the archive ends after %d entries without its end mark: it was cut off: fetch it again: %w", n, ErrRefused)
+	}
+	return nil
+}
+
+// isSparse tells a file whose zeros are left out of the archive, by the marks of GNU tar's formats in PAX.
+func isSparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // stripTop drops the archive's top folder (imagenet-r/), if there is one above the class folders.

@@ -101,16 +101,17 @@ func (t *Tokenizer) Piece(id int32) string {
 	return t.pieces[id]
 }
 
-// Encode returns [CLS], the pieces of text, [SEP], at most max of them in all (the text is cut, max is at least 2).
-func (t *Tokenizer) Encode(text string, max int) []int32 {
+// Encode returns [CLS], the pieces of text, [SEP], at most limit of them in all: the text is cut. A limit below 2 counts as 2.
+func (t *Tokenizer) Encode(text string, limit int) []int32 {
+	limit = max(limit, 2)
 	ids := []int32{t.cls}
 	for _, word := range words(text) {
-		if len(ids) >= max {
+		if len(ids) >= limit {
 			break
 		}
 		ids = t.appendPieces(ids, word)
 	}
-	return append(ids[:min(len(ids), max-1)], t.sep)
+	return append(ids[:min(len(ids), limit-1)], t.sep)
 }
 
 // appendPieces splits a word greedily; a word with a part that is in no piece is unknown as a whole.

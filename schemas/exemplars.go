@@ -102,7 +102,14 @@ func ReadExemplars(path string) (exemplars []Exemplar, err error) {
 			err = fmt.Errorf("%s: damaged Arrow file: %v", path, p)
 		}
 	}()
-	r, err := ipc.NewFileReader(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkArrowFooter(f, info.Size()); err != nil {
+		return nil, fmt.Errorf("%s: not an Arrow IPC file: %w", path, err)
+	}
+	r, err := ipc.NewFileReader(f, ipc.WithAllocator(&BoundedAllocator{MaxBytes: info.Size()}))
 	if err != nil {
 		return nil, fmt.Errorf("%s: not an Arrow IPC file: %w", path, err)
 	}

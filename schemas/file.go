@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Header is the beginning of every JSON file that mcil writes.
@@ -126,12 +127,15 @@ func SyncDir(dir string) error {
 
 // RemoveTemporary deletes what a killed [WriteFile] may have left in dir. Call it only where one writer owns dir.
 func RemoveTemporary(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, ".*.tmp-*"))
+	left, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, p := range left {
-		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, d := range left {
+		if !strings.HasPrefix(d.Name(), ".") || !strings.Contains(d.Name(), ".tmp-") {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, d.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -32,6 +32,9 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 	if dir == "random" {
 		return randomBackbone(preset, seed, data.Splits[dataset.Train], labels)
 	}
+	if err := checkFinished(dir); err != nil {
+		return nil, err
+	}
 	w, err := vilt.Load(dir)
 	if err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 		return nil, fmt.Errorf("weights %s: %s has %d pieces and %s says %d", dir, vilt.VocabFile, b.tokenizer.Len(), vilt.ConfigFile, w.Config.Vocab)
 	}
 	var m schemas.WeightsManifest
-	err = schemas.ReadJSON(filepath.Join(dir, "mcil.json"), schemas.WeightsHeader, &m)
+	err = schemas.ReadJSON(filepath.Join(dir, manifestFile), schemas.WeightsHeader, &m)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

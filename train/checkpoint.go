@@ -2,6 +2,7 @@ package train
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,9 +95,29 @@ type runLog struct {
 	samples int
 }
 
-func newLog(path string, phase int) *runLog {
+// newLog opens the log for a phase, without what an interrupted attempt at it left there.
+func newLog(path string, phase int) (*runLog, error) {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var kept []byte
+	for line := range bytes.Lines(old) {
+		var l struct{ Phase int }
+		if json.Unmarshal(line, &l) == nil && l.Phase < phase {
+			kept = append(kept, line...)
+		}
+	}
+	if len(kept) < len(old) {
+		if err := os.WriteFile(path, kept, 0o666); err != nil {
+			return nil, err
+		}
+	}
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
-	return &runLog{phase: phase, file: f, w: bufio.NewWriter(f), err: err}
+	if err != nil {
+		return nil, err
+	}
+	return &runLog{phase: phase, file: f, w: bufio.NewWriter(f)}, nil
 }
 
 func (l *runLog) step(s method.Step) {
@@ -118,8 +139,5 @@ func (l *runLog) flush() {
 
 func (l *runLog) close() error {
 	l.flush()
-	if l.file == nil {
-		return l.err
-	}
 	return errors.Join(l.err, l.w.Flush(), l.file.Close())
 }

@@ -110,7 +110,7 @@ func (o Options) settings() map[string]any {
 	s := map[string]any{
 		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "phases": o.Phases, "classes": o.Classes,
 		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
-		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.WeightDecay, "warmup_fraction": o.Schedule.WarmupFraction,
+		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.WarmupFraction,
 	}
 	if o.Weights == "random" {
 		s["model"] = o.Model

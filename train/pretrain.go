@@ -2,10 +2,9 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -23,6 +22,7 @@ type PretrainOptions struct {
 	Classes    string          // base classes: see SelectClasses; default all
 	Seed       uint64          // default 1
 	CacheBytes int64           // memory for processed pictures; default 1 GiB
+	Drop       float64         // share of patches and tokens left out at random; default 0.4, negative: none
 	Force      bool            // start afresh where weights exist
 	Schedule   method.Schedule // default learning rate here: 1e-3; epochs: 20
 
@@ -34,9 +34,16 @@ type PretrainOptions struct {
 const heldOut = 10
 
 // Pretrain trains every weight of a ViLT from a random start to tell the base classes apart, and saves it with its
-// vocabulary. It stands in for published weights where a small model is to run in minutes. Test rows are not read.
+// vocabulary. It stands in for published weights where a small model is to run in minutes. Test rows are not read. One
+// that was interrupted goes on after its last whole epoch and ends with the same bytes.
 func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, error) {
 	o = o.withDefaults()
+	if err := o.Schedule.Validate(); err != nil {
+		return schemas.WeightsManifest{}, err
+	}
+	if o.Drop >= 1 {
+		return schemas.WeightsManifest{}, fmt.Errorf("drop: %g: must be below 1", o.Drop)
+	}
 	data, err := dataset.Open(o.Data)
 	if err != nil {
 		return schemas.WeightsManifest{}, err
@@ -55,17 +62,12 @@ func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, 
 	for _, label := range labels {
 		m.Classes = append(m.Classes, data.Classes[label].WNID)
 	}
-	var old schemas.WeightsManifest
-	err = schemas.ReadJSON(filepath.Join(o.Out, "mcil.json"), schemas.WeightsHeader, &old)
-	switch {
-	case err == nil && !o.Force && old.Digest == digest:
-		return old, nil
-	case err == nil && !o.Force:
-		return m, fmt.Errorf("weights %s: were made with other settings or data: give --force to start afresh, or another --out", o.Out)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return m, err
+	old, done, err := claimWeights(o.Out, digest, o.Force)
+	if err != nil || done {
+		return old, err
 	}
-	return m, pretrain(ctx, o, data, labels, &m)
+	err = pretrain(ctx, o, data, labels, &m)
+	return m, err
 }
 
 func (o PretrainOptions) withDefaults() PretrainOptions {
@@ -77,6 +79,12 @@ func (o PretrainOptions) withDefaults() PretrainOptions {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
+	}
+	switch {
+	case o.Drop == 0:
+		o.Drop = 0.4
+	case o.Drop < 0:
+		o.Drop = 0
 	}
 	if o.Schedule.LearningRate == 0 {
 		o.Schedule.LearningRate = 1e-3
@@ -90,8 +98,8 @@ func (o PretrainOptions) withDefaults() PretrainOptions {
 
 func (o PretrainOptions) settings() map[string]any {
 	return map[string]any{
-		"data": o.Data, "model": o.Model, "classes": o.Classes, "seed": o.Seed, "epochs": o.Schedule.Epochs,
-		"batch_size": o.Schedule.BatchSize, "learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.WeightDecay,
+		"data": o.Data, "model": o.Model, "classes": o.Classes, "seed": o.Seed, "drop": o.Drop, "epochs": o.Schedule.Epochs,
+		"batch_size": o.Schedule.BatchSize, "learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(),
 		"warmup_fraction": o.Schedule.WarmupFraction,
 	}
 }
@@ -127,10 +135,23 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 			o.Progress(Event{Stage: stage, Done: done, Total: total, Note: note})
 		}
 	}
-	items := dataset.Subset{Encoding: encoding, Rows: rows, Indices: train, Relabel: relabel}
-	err = network.Fit(ctx, o.Schedule, items, 0, o.Seed, func(s method.Step) {
-		tell("pretrain", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss))
-	}, nil)
+	items := dataset.Thin{Items: dataset.Subset{Encoding: encoding, Rows: rows, Indices: train, Relabel: relabel}, Drop: o.Drop}
+	saved, epochs, err := readHalfway(o.Out, m.Digest)
+	if err != nil {
+		return err
+	}
+	if epochs > 0 {
+		if err := method.CopyInto(network.Trained(), saved); err != nil {
+			return fmt.Errorf("resume: %w", err)
+		}
+	}
+	err = network.Fit(ctx, o.Schedule, items, method.FitOptions{
+		Seed: o.Seed, Epochs: epochs, From: saved,
+		Progress: func(s method.Step) { tell("pretrain", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss)) },
+		After: func(epochs int, solver []*vilt.Tensor) error {
+			return writeHalfway(o.Out, m.Digest, epochs, network.Trained(), solver)
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("pretrain: %w", err)
 	}
@@ -154,7 +175,10 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 		m.Accuracy = float64(right) / float64(len(held))
 	}
 	m.Seconds = time.Since(start).Seconds()
-	return saveBackbone(o.Out, b, *m)
+	if err := saveBackbone(o.Out, b, *m); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(o.Out, halfwayFile))
 }
 
 // saveBackbone writes the manifest last: a folder without it is not finished.
@@ -166,5 +190,5 @@ func saveBackbone(dir string, b *backbone, m schemas.WeightsManifest) error {
 	if err != nil {
 		return err
 	}
-	return schemas.WriteJSON(filepath.Join(dir, "mcil.json"), m)
+	return schemas.WriteJSON(filepath.Join(dir, manifestFile), m)
 }

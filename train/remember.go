@@ -41,7 +41,7 @@ func (r *run) remember(ctx context.Context, t int, stage string) ([]schemas.Gall
 		}
 		budget := share
 		if r.o.BudgetBytes == 0 {
-			budget = memory.Budget(math.Round(r.o.Budget * c.meanFullBytes(r.patchPx())))
+			budget = c.fullBytes(r.o.Budget)
 		}
 		if err := r.store.Put(r.position[label], budget, c.exemplars(r.patchPx())); err != nil {
 			return nil, err
@@ -107,13 +107,19 @@ func (c candidates) ordered(order []int) (out candidates) {
 	return out
 }
 
-// meanFullBytes is what an unmasked example of the class takes on average: the unit of a budget in samples.
-func (c candidates) meanFullBytes(patchPx int) float64 {
+// fullBytes is what the first n candidates take without masks: the unit of a budget in samples is what that many whole
+// examples, chosen in the same order, would have cost. A part of n counts as that part of the next one; a class with fewer
+// examples has them all.
+func (c candidates) fullBytes(n float64) memory.Budget {
 	var sum float64
-	for _, s := range c.samples {
-		sum += float64(len(s.Pixels) + 2*len(s.Tokens))
+	for i, s := range c.samples {
+		share := min(1, n-float64(i))
+		if share <= 0 {
+			break
+		}
+		sum += share * float64(len(s.Pixels)+2*len(s.Tokens))
 	}
-	return sum / float64(len(c.samples))
+	return memory.Budget(math.Round(sum))
 }
 
 func (c candidates) exemplars(patchPx int) iter.Seq2[memory.Exemplar, error] {

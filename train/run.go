@@ -37,12 +37,11 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 		return schemas.Report{}, err
 	}
 	r := &run{o: o}
+	defer r.close()
 	digest, err := r.prepare()
 	if err != nil {
 		return schemas.Report{}, err
 	}
-	defer r.data.Close()
-	defer r.learner.Close()
 	report, done, err := r.claim(digest)
 	if err != nil || done {
 		return report, err
@@ -53,6 +52,15 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 		}
 	}
 	return r.finish()
+}
+
+func (r *run) close() {
+	if r.learner != nil {
+		r.learner.Close()
+	}
+	if r.data != nil {
+		r.data.Close()
+	}
 }
 
 // prepare opens data and weights and returns the digest of all that decides the result.
@@ -148,8 +156,11 @@ func (r *run) phase(ctx context.Context, t int) error {
 	train := r.data.Splits[dataset.Train]
 	items := dataset.Concat{r.subset(train, r.phases[t]), r.store.Replay(r.o.Repair)}
 	stage := fmt.Sprintf("phase %d of %d", t+1, len(r.phases))
-	log := newLog(filepath.Join(r.o.Out, "log.jsonl"), t)
-	err := r.learner.Fit(ctx, t, seen, items, func(s method.Step) {
+	log, err := newLog(filepath.Join(r.o.Out, "log.jsonl"), t)
+	if err != nil {
+		return err
+	}
+	err = r.learner.Fit(ctx, t, seen, items, func(s method.Step) {
 		log.step(s)
 		r.tell(stage+": learn", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss))
 	})

@@ -279,11 +279,11 @@ func decodeDataURL(s string) ([]byte, error) {
 	head, data, ok := strings.Cut(s, ",")
 	kind, isData := strings.CutPrefix(head, "data:")
 	if !ok || !isData {
-		return nil, errors.New("not a data URL: this endpoint fetches nothing: send data:image/jpeg;base64,...")
+		return nil, errors.New("not a data URL (data:image/jpeg;base64,... and the picture): this endpoint fetches nothing")
 	}
 	kind, is64 := strings.CutSuffix(kind, ";base64")
 	if !is64 {
-		return nil, errors.New("not base64: send data:image/jpeg;base64,...")
+		return nil, errors.New("not a base64 data URL (data:image/jpeg;base64,... and the picture)")
 	}
 	if !slices.Contains(pictureTypes, kind) {
 		return nil, fmt.Errorf("media type %.40q: send one of %s", kind, strings.Join(pictureTypes, ", "))

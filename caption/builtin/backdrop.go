@@ -24,7 +24,6 @@ type backdrop struct {
 	noise   float32       // typical distance of border cells from the model
 	shade   colour        // to name it by
 	span    float64       // change of luma across the picture
-	side    int           // of gradient: index into places, the brighter side
 }
 
 const (

@@ -34,10 +34,25 @@ type captionCmd struct {
 // defaultModel is asked for where an endpoint is given without a model.
 const defaultModel = "Salesforce/instructblip-vicuna-7b"
 
+func (c *captionCmd) Validate() error {
+	switch {
+	case c.Workers < 1:
+		return fmt.Errorf("--workers=%d: choose 1 or more", c.Workers)
+	case c.Timeout <= 0:
+		return fmt.Errorf("--timeout=%s: choose a time such as 120s", c.Timeout)
+	case c.Limit < 0:
+		return fmt.Errorf("--limit=%d: choose 1 or more, or leave it out for all", c.Limit)
+	case strings.ContainsAny(c.Endpoint, "@?#"): // settings are printed, so what may be secret ends here
+		return errors.New("--endpoint: a base URL holds no credentials, query or fragment: give the key by OPENAI_API_KEY instead")
+	}
+	_, err := c.selection()
+	return err
+}
+
 func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	selected, err := c.selection()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	recipe, err := c.recipe()
 	if err != nil {
@@ -62,7 +77,15 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	}
 	client, err := openai.New(openai.Options{BaseURL: url, Model: recipe.Model, APIKey: os.Getenv("OPENAI_API_KEY"), Connections: c.Workers})
 	if err != nil {
+		return usageError{err}
+	}
+	defer client.Close()
+	if due, err := c.due(source, selected); err != nil {
 		return err
+	} else if due.asked > 0 { // before a store of this recipe begins; and what is all at hand needs no endpoint
+		if err := client.Check(ctx); err != nil {
+			return err
+		}
 	}
 	store, err := caption.CreateStore(c.Out, recipe, source.Spec(), e.program)
 	if err != nil {
@@ -80,7 +103,10 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	}
 	e.progress.done()
 	if c.JSON {
-		if err := json.NewEncoder(e.stdout).Encode(result); err != nil {
+		if err := json.NewEncoder(e.stdout).Encode(map[string]any{
+			"total": result.Total, "cached": result.Cached, "asked": result.Asked, "failed": result.Failed, "retries": result.Retries,
+			"failures": result.Failures, "prompt_tokens": result.PromptTokens, "completion_tokens": result.CompletionTokens,
+		}); err != nil {
 			return err
 		}
 	}
@@ -113,7 +139,9 @@ func (c *captionCmd) recipe() (caption.Recipe, error) {
 		if err != nil {
 			return r, fmt.Errorf("prompt: %w", err)
 		}
-		r.Prompt = strings.TrimSpace(string(b))
+		if r.Prompt = strings.TrimSpace(string(b)); r.Prompt == "" { // an empty one would stand for the default
+			return r, usageError{fmt.Errorf("prompt: %s is empty", file)}
+		}
 	}
 	return r.WithDefaults(), nil
 }
@@ -134,26 +162,50 @@ func (c *captionCmd) selection() (func(dataset.Entry) bool, error) {
 	}, nil
 }
 
-func (c *captionCmd) dryRun(e *env, source dataset.Source, selected func(dataset.Entry) bool) error {
-	have := map[dataset.ID]bool{}
-	if store, err := caption.OpenStore(c.Out); err == nil {
+// work is how much a run would do.
+type work struct {
+	all, asked int
+	bytes      int64 // of the pictures to ask for, as found
+}
+
+// due counts the pictures that have no caption in the store, if there is one, by name: their bytes are not read.
+func (c *captionCmd) due(source dataset.Source, selected func(dataset.Entry) bool) (work, error) {
+	have, failed := map[dataset.ID]bool{}, map[dataset.ID]bool{}
+	store, err := caption.OpenStore(c.Out)
+	if err != nil && !errors.Is(err, caption.ErrNoStore) {
+		return work{}, err
+	}
+	if err == nil {
 		for id := range store.Captions() {
 			have[id] = true
 		}
+		for id := range store.Failures() {
+			failed[id] = true
+		}
 	}
-	var asked, all int
-	var bytes int64
+	var w work
 	for _, entry := range source.Entries() {
-		if selected != nil && !selected(entry) || c.Limit > 0 && all == c.Limit {
+		if selected != nil && !selected(entry) || c.OnlyFailed && !failed[entry.ID] || c.Limit > 0 && w.all == c.Limit {
 			continue
 		}
-		all++
+		w.all++
 		if !have[entry.ID] {
-			asked++
-			bytes += entry.SizeBytes
+			w.asked++
+			w.bytes += entry.SizeBytes
 		}
 	}
-	_, err := fmt.Fprintf(e.stdout, "%d pictures of %d classes selected, %d have captions, %d to ask (%.1f MB as found)\n",
-		all, len(source.Classes()), all-asked, asked, float64(bytes)/1e6)
+	return w, nil
+}
+
+func (c *captionCmd) dryRun(e *env, source dataset.Source, selected func(dataset.Entry) bool) error {
+	w, err := c.due(source, selected)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(e.stdout).Encode(map[string]any{"total": w.all, "cached": w.all - w.asked, "to_ask": w.asked, "bytes": w.bytes})
+	}
+	_, err = fmt.Fprintf(e.stdout, "%d pictures of %d classes selected, %d have captions, %d to ask (%.1f MB as found)\n",
+		w.all, len(source.Classes()), w.all-w.asked, w.asked, float64(w.bytes)/1e6)
 	return err
 }

@@ -15,12 +15,11 @@ import (
 // config gives flags values from a YAML file: a map of flag name to value.
 type config struct {
 	values map[string]any
-	used   map[string]bool
 }
 
 // loadConfig is kong's loader for --config.
 func loadConfig(r io.Reader) (kong.Resolver, error) {
-	c := &config{used: map[string]bool{}}
+	c := &config{}
 	if err := yaml.NewDecoder(r).Decode(&c.values); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
@@ -47,14 +46,19 @@ func (c *config) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any, e
 	if !ok {
 		return nil, nil
 	}
-	if list, ok := v.([]any); ok {
-		var parts []string
-		for _, p := range list {
-			parts = append(parts, fmt.Sprint(p))
-		}
-		return strings.Join(parts, ","), nil
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
 	}
-	return fmt.Sprint(v), nil
+	var parts []string
+	for _, p := range list {
+		switch p.(type) {
+		case nil, map[string]any, map[any]any, []any: // fmt would make a value of it: a prompt "<nil>"
+			return nil, fmt.Errorf("config: %s: must be a value or a list of values", flag.Name)
+		}
+		parts = append(parts, fmt.Sprint(p))
+	}
+	return strings.Join(parts, ","), nil
 }
 
 // checkConfig refuses keys of a config file that the chosen verb does not read.

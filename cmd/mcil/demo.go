@@ -18,8 +18,8 @@ type demoCmd struct {
 	Budget    float64  `default:"2" help:"Memory, in unmasked examples a class."`
 	Exemplars []string `default:"none,raw,masked" help:"Kinds of exemplars to compare."`
 	Seeds     []uint64 `default:"1,2" help:"Seeds of the runs."`
-	Base      int      `default:"25" placeholder:"EPOCHS" help:"Epochs of pretraining."`
-	Epochs    int      `default:"8" help:"Epochs of each phase."`
+	Base      int      `default:"40" placeholder:"EPOCHS" help:"Epochs of pretraining."`
+	Epochs    int      `default:"6" help:"Epochs of each phase."`
 }
 
 // Run goes through every stage in turn. Each finds what an earlier, killed demo left and goes on from there.
@@ -41,7 +41,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	pretrain := pretrainCmd{Data: data, Out: weights, Classes: base, Model: "tiny", Seed: 1, scheduleFlags: scheduleFlags{Epochs: c.Base, BatchSize: 16, LearningRate: 2e-3}}
+	pretrain := pretrainCmd{Data: data, Out: weights, Classes: base, Model: "tiny", Seed: 1, scheduleFlags: scheduleFlags{Epochs: c.Base, BatchSize: 8, LearningRate: 3e-3}}
 	if err := pretrain.Run(ctx, e); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 			name := fmt.Sprintf("%s-%d", exemplars, seed)
 			t := trainCmd{
 				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Phases: c.Phases, Classes: fresh, Order: "1993",
-				Weights: weights, Seed: seed, scheduleFlags: scheduleFlags{Epochs: c.Epochs, BatchSize: 16},
+				Weights: weights, Seed: seed, scheduleFlags: scheduleFlags{Epochs: c.Epochs, BatchSize: 8},
 			}
 			if exemplars != train.NoExemplars {
 				t.Budget = c.Budget

@@ -1,9 +1,262 @@
 package main
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mcil/mcil/caption"
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/memory"
+)
 
 type inspectCmd struct {
-	Path string `arg:""`
+	Path string `arg:"" help:"A source, a caption store, a dataset, weights, a run, or an exemplar memory (memory.arrow)."`
+	JSON bool   `help:"Print as JSON."`
 }
 
-func (c *inspectCmd) Run(ctx context.Context, e *env) error { return nil }
+// finding is what is known of a path: a line each, in order.
+type finding struct {
+	Kind  string `json:"kind"`
+	Path  string `json:"path"`
+	Facts []fact `json:"facts"`
+}
+
+type fact struct {
+	Name  string `json:"name"`
+	Value any    `json:"value"`
+}
+
+func (f *finding) add(name string, value any) { f.Facts = append(f.Facts, fact{name, value}) }
+
+func (c *inspectCmd) Run(ctx context.Context, e *env) error {
+	f, err := inspect(ctx, c.Path)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(e.stdout).Encode(f)
+	}
+	return f.print(e.stdout)
+}
+
+func (f *finding) print(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", f.Path, f.Kind)
+	for _, x := range f.Facts {
+		fmt.Fprintf(&b, "  %-18s %v\n", x.Name, x.Value)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// inspect finds out what a path is by the files that only one kind of folder has.
+func inspect(ctx context.Context, path string) (*finding, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file or folder: %w", path, fs.ErrNotExist)
+	}
+	kinds := []struct {
+		file    string
+		header  schemas.Header
+		inspect func(string) (*finding, error)
+	}{
+		{"run.json", schemas.RunHeader, inspectRun},
+		{"mcil.json", schemas.WeightsHeader, inspectWeights},
+		{"manifest.json", schemas.CaptionsHeader, inspectCaptions},
+		{"manifest.json", schemas.DatasetHeader, inspectDataset},
+	}
+	for _, k := range kinds {
+		var head schemas.Header
+		b, err := os.ReadFile(filepath.Join(path, k.file))
+		if err != nil || json.Unmarshal(b, &head) != nil || head.Schema != k.header.Schema {
+			continue
+		}
+		if err := k.header.Check(filepath.Join(path, k.file), head); err != nil {
+			return nil, err
+		}
+		return k.inspect(path)
+	}
+	if strings.HasSuffix(path, ".arrow") {
+		return inspectExemplars(path)
+	}
+	return inspectSource(ctx, path)
+}
+
+func inspectSource(ctx context.Context, path string) (*finding, error) {
+	s, err := dataset.OpenSource(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	f := &finding{Kind: "a source of pictures", Path: path}
+	styles, perClass := map[string]int{}, map[int]int{}
+	var size int64
+	for _, e := range s.Entries() {
+		styles[e.Style]++
+		perClass[e.Label]++
+		size += e.SizeBytes
+	}
+	counts := slices.Sorted(maps.Values(perClass))
+	f.add("pictures", len(s.Entries()))
+	f.add("bytes", size)
+	f.add("classes", len(s.Classes()))
+	f.add("pictures a class", fmt.Sprintf("%d to %d", counts[0], counts[len(counts)-1]))
+	f.add("styles", byCount(styles))
+	f.add("first class", s.Classes()[0].WNID+" "+s.Classes()[0].Name)
+	f.refused(s.Refused())
+	return f, nil
+}
+
+func (f *finding) refused(refused []schemas.Refusal) {
+	f.add("left out", len(refused))
+	for _, r := range refused[:min(5, len(refused))] {
+		f.add("", r.Name+": "+r.Reason)
+	}
+}
+
+// byCount lists names with their counts, most first.
+func byCount(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		if counts[a] != counts[b] {
+			return counts[b] - counts[a]
+		}
+		return strings.Compare(a, b)
+	})
+	var parts []string
+	for _, n := range names[:min(12, len(names))] {
+		parts = append(parts, fmt.Sprintf("%s %d", n, counts[n]))
+	}
+	if more := len(names) - 12; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func inspectCaptions(path string) (*finding, error) {
+	s, err := caption.OpenStore(path)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	m := s.Manifest()
+	f := &finding{Kind: "a caption store", Path: path}
+	flags, failures, first, n := map[string]int{}, map[string]int{}, "", 0
+	for id, c := range s.Captions() {
+		text := caption.Clean(c.Raw, m.Prompt)
+		if n++; n == 1 {
+			first = fmt.Sprintf("%s: %s", id, text)
+		}
+		for _, flag := range caption.Check(text, c.Raw, c.FinishReason, m.Prompt, "") {
+			flags[flag]++
+		}
+	}
+	for _, c := range s.Failures() {
+		failures[c.ErrorClass]++
+	}
+	f.add("source", m.Source)
+	f.add("model", m.Model)
+	f.add("prompt", m.Prompt)
+	f.add("decoding", fmt.Sprint(m.Decoding))
+	f.add("captions", n)
+	f.add("flags", byCount(flags))
+	f.add("failures", byCount(failures))
+	f.add("first", first)
+	return f, nil
+}
+
+func inspectDataset(path string) (*finding, error) {
+	var m schemas.DatasetManifest
+	if err := schemas.ReadJSON(filepath.Join(path, "manifest.json"), schemas.DatasetHeader, &m); err != nil {
+		return nil, err
+	}
+	f := &finding{Kind: "a dataset", Path: path}
+	f.add("source", m.Source)
+	f.add("classes", len(m.Classes))
+	f.add("rows", byCount(m.Rows))
+	f.add("split", fmt.Sprintf("%s, seed %d", m.Split.Spec, m.Split.Seed))
+	f.add("styles", byCount(m.Styles))
+	f.add("captions by", m.Captions.Model)
+	f.add("prompt", m.Captions.Prompt)
+	f.add("words a caption", m.Captions.MeanWords)
+	f.add("flags", byCount(m.Captions.Flags))
+	f.refused(m.Refused)
+	d, err := dataset.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	row := d.Splits[dataset.Train].Row(0)
+	f.add("first train row", fmt.Sprintf("%s (%s, %d by %d): %s", row.ID, row.ClassName, row.Width, row.Height, row.Caption))
+	return f, nil
+}
+
+func inspectWeights(path string) (*finding, error) {
+	var m schemas.WeightsManifest
+	if err := schemas.ReadJSON(filepath.Join(path, "mcil.json"), schemas.WeightsHeader, &m); err != nil {
+		return nil, err
+	}
+	f := &finding{Kind: "pretrained weights", Path: path}
+	f.add("model", m.Settings["model"])
+	f.add("data", m.Data)
+	f.add("base classes", len(m.Classes))
+	f.add("held-out accuracy", fmt.Sprintf("%.1f %%", 100*m.Accuracy))
+	return f, nil
+}
+
+func inspectRun(path string) (*finding, error) {
+	var r schemas.Run
+	if err := schemas.ReadJSON(filepath.Join(path, "run.json"), schemas.RunHeader, &r); err != nil {
+		return nil, err
+	}
+	f := &finding{Kind: "a run", Path: path}
+	for _, name := range slices.Sorted(maps.Keys(r.Settings)) {
+		f.add(name, r.Settings[name])
+	}
+	var report schemas.Report
+	err := schemas.ReadJSON(filepath.Join(path, "report.json"), schemas.ReportHeader, &report)
+	if errors.Is(err, fs.ErrNotExist) {
+		done, err := filepath.Glob(filepath.Join(path, "phase-??"))
+		f.add("state", fmt.Sprintf("%d phases done; run mcil train again to go on", len(done)))
+		return f, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	last := report.Phases[len(report.Phases)-1]
+	f.add("state", "done")
+	f.add("average accuracy", fmt.Sprintf("%.1f %%", 100*report.AverageAccuracy))
+	f.add("last accuracy", fmt.Sprintf("%.1f %%", 100*report.LastAccuracy))
+	f.add("forgetting", fmt.Sprintf("%.1f points", 100*report.Forgetting))
+	f.add("exemplars a class", last.ExemplarsPerClass)
+	f.add("memory", fmt.Sprintf("%d of %d bytes", last.MemoryUsedBytes, last.MemoryBudgetBytes))
+	return f, nil
+}
+
+func inspectExemplars(path string) (*finding, error) {
+	exemplars, err := schemas.ReadExemplars(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &finding{Kind: "an exemplar memory", Path: path}
+	classes := map[int]int{}
+	var used, full int64
+	for _, e := range exemplars {
+		classes[e.Label]++
+		used += memory.CostOf(e).StoredBytes
+		full += memory.FullCost(e).StoredBytes
+	}
+	f.add("exemplars", len(exemplars))
+	f.add("classes", len(classes))
+	f.add("bytes", used)
+	f.add("bytes unmasked", full)
+	return f, nil
+}

@@ -31,6 +31,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -40,6 +41,7 @@ import (
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/report"
 )
 
 // Exit codes.
@@ -153,14 +155,32 @@ func complain(stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "mcil: interrupted; run the same command again to go on")
 		return code
 	}
-	fmt.Fprintln(stderr, "mcil:", strings.Join(strings.Fields(err.Error()), " "))
+	fmt.Fprintln(stderr, "mcil:", oneLine(err))
 	return code
+}
+
+// sentinels are what the packages wrap for [exitCode] to find; at the end of a message they only repeat it.
+var sentinels = []error{
+	dataset.ErrRefused, dataset.ErrNoSource, caption.ErrNoStore, caption.ErrOtherRecipe, caption.ErrEndpoint,
+}
+
+// oneLine is the error's text in one line, without the sentinels that it may end with.
+func oneLine(err error) string {
+	s := strings.Join(strings.Fields(err.Error()), " ")
+	for {
+		i := slices.IndexFunc(sentinels, func(e error) bool { return errors.Is(err, e) && strings.HasSuffix(s, ": "+e.Error()) })
+		if i < 0 {
+			return s
+		}
+		s = strings.TrimSuffix(s, ": "+sentinels[i].Error())
+	}
 }
 
 func exitCode(err error) int {
 	var usage usageError
 	var failures failuresError
 	var unsupported *schemas.UnsupportedError
+	var unfinished *report.UnfinishedError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -168,23 +188,22 @@ func exitCode(err error) int {
 		return exitFailures
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &unsupported), errors.Is(err, dataset.ErrRefused), errors.Is(err, dataset.ErrNoSource),
+	case errors.As(err, &unsupported), errors.As(err, &unfinished), errors.Is(err, dataset.ErrRefused), errors.Is(err, dataset.ErrNoSource),
 		errors.Is(err, caption.ErrNoStore), errors.Is(err, caption.ErrOtherRecipe), errors.Is(err, fs.ErrNotExist):
 		return exitRefused
 	}
 	return exitFailed
 }
 
-// settings prints the effective flags of the verb.
+// settings prints the flags of the verb that act. A zero without a default in the flag stands for one that is chosen
+// deeper down, so it is not shown.
 func (e *env) settings(k *kong.Context) {
 	var attrs []any
 	for _, f := range k.Selected().Flags {
-		if f.Hidden || f.Name == "help" || f.Tag.Has("secret") {
+		if f.Hidden || f.Name == "help" || f.Tag.Has("secret") || !f.HasDefault && f.Target.IsZero() {
 			continue
 		}
-		if v := fmt.Sprint(f.Target.Interface()); v != "" {
-			attrs = append(attrs, f.Name, v)
-		}
+		attrs = append(attrs, f.Name, fmt.Sprint(f.Target.Interface()))
 	}
 	e.log.Info("mcil "+k.Selected().Name, attrs...)
 }

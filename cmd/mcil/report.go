@@ -10,7 +10,7 @@ import (
 )
 
 type reportCmd struct {
-	Runs  []string `arg:"" placeholder:"RUN" help:"Run folders, or folders that hold them."`
+	Runs  []string `arg:"" name:"run" help:"Run folders, or folders that hold them."`
 	Out   string   `required:"" placeholder:"DIR" help:"Folder of the report."`
 	Title string   `help:"Title of the page."`
 	JSON  bool     `help:"Print the table's rows as JSON."`

@@ -18,6 +18,12 @@ func (c *serveCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "%s\n", s.URL())
-	<-ctx.Done()
-	return s.Close(context.WithoutCancel(ctx))
+	failed := make(chan error, 1)
+	go func() { failed <- s.Wait() }()
+	select {
+	case err := <-failed: // nobody closed it
+		return fmt.Errorf("embedded endpoint: %w", err)
+	case <-ctx.Done(): // the usual end of a server, so not an interrupted one
+		return s.Close(context.WithoutCancel(ctx))
+	}
 }

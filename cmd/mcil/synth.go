@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"image/png"
 	"io"
 
@@ -15,6 +17,18 @@ type synthCmd struct {
 	PerClass int    `default:"60" help:"Pictures a class."`
 	Seed     uint64 `default:"1" help:"Of all that is random; the same seed draws the same bytes."`
 	Sheet    string `placeholder:"FILE.png" help:"Also draw a contact sheet of the classes and renditions."`
+}
+
+func (c *synthCmd) Validate() error {
+	switch most := len(synth.Catalogue()); {
+	case c.Classes < 1 || c.Classes > most:
+		return fmt.Errorf("--classes=%d: choose 1 to %d", c.Classes, most)
+	case c.PerClass < 1:
+		return fmt.Errorf("--per-class=%d: choose 1 or more", c.PerClass)
+	case c.Seed == 0:
+		return errors.New("--seed=0: choose 1 or more")
+	}
+	return nil
 }
 
 func (c *synthCmd) Run(ctx context.Context, e *env) error {

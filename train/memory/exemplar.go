@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
@@ -51,22 +52,62 @@ func Decode(e Exemplar) dataset.Sample {
 	return s
 }
 
-// bitmap packs flags, least significant bit first.
-func bitmap(flags []bool) []byte {
-	bits := make([]byte, (len(flags)+7)/8)
-	for i, f := range flags {
-		if f {
-			bits[i/8] |= 1 << (i % 8)
+// check says whether what was read back is an exemplar: its bitmaps, pixels and tokens must be of one size.
+func check(e Exemplar) error {
+	const most = 1 << 20 // patches, pixels a side or tokens: keeps products in range
+	for _, n := range []int{e.GridH, e.GridW, e.PatchPx, e.TextLen} {
+		if n < 1 || n > most {
+			return fmt.Errorf("exemplar %s: a grid of %d by %d patches of %d pixels and %d tokens cannot be", e.ID, e.GridH, e.GridW, e.PatchPx, e.TextLen)
 		}
 	}
-	return bits
+	patches, err := set(e.PatchBits, e.GridH*e.GridW)
+	if err != nil {
+		return fmt.Errorf("exemplar %s: patches: %w", e.ID, err)
+	}
+	if want := patches * 3 * e.PatchPx * e.PatchPx; len(e.Pixels) != want {
+		return fmt.Errorf("exemplar %s: %d bytes of pixels, not %d", e.ID, len(e.Pixels), want)
+	}
+	tokens, err := set(e.TokenBits, e.TextLen)
+	if err != nil {
+		return fmt.Errorf("exemplar %s: tokens: %w", e.ID, err)
+	}
+	if len(e.Tokens) != tokens || tokens == 0 {
+		return fmt.Errorf("exemplar %s: %d tokens, not %d", e.ID, len(e.Tokens), tokens)
+	}
+	return nil
+}
+
+// set counts the bits of a bitmap of n flags; n where there is no bitmap.
+func set(flags []byte, n int) (int, error) {
+	if len(flags) == 0 {
+		return n, nil
+	}
+	if len(flags) != (n+7)/8 {
+		return 0, fmt.Errorf("a bitmap of %d bytes for %d flags", len(flags), n)
+	}
+	count := 0
+	for _, b := range flags {
+		count += bits.OnesCount8(b)
+	}
+	return count, nil
+}
+
+// bitmap packs flags, least significant bit first.
+func bitmap(flags []bool) []byte {
+	packed := make([]byte, (len(flags)+7)/8)
+	for i, f := range flags {
+		if f {
+			packed[i/8] |= 1 << (i % 8)
+		}
+	}
+	return packed
 }
 
 // positions lists the set bits among the first n; all of them where there is no bitmap.
-func positions(bits []byte, n int) []int32 {
+func positions(flags []byte, n int) []int32 {
 	var p []int32
 	for i := range n {
-		if len(bits) == 0 || bits[i/8]>>(i%8)&1 == 1 {
+		if len(flags) == 0 || flags[i/8]>>(i%8)&1 == 1 {
 			p = append(p, int32(i))
 		}
 	}

@@ -17,7 +17,7 @@ type Budget int64
 // Store holds exemplars by class, in the order of their priority. After every call UsedBytes is at most Budget, for each
 // class and so in all. The zero value is empty.
 type Store struct {
-	classes []class
+	classes []class // by label
 }
 
 type class struct {
@@ -43,18 +43,18 @@ func (s *Store) Put(label int, budget Budget, candidates iter.Seq2[Exemplar, err
 		used += cost
 		c.exemplars = append(c.exemplars, e)
 	}
-	if i := s.find(label); i >= 0 {
-		s.classes[i] = c
-	} else {
-		s.classes = append(s.classes, c)
+	i, found := s.find(label)
+	if !found {
+		s.classes = slices.Insert(s.classes, i, c)
 	}
+	s.classes[i] = c
 	return nil
 }
 
 // Shrink lowers a class's budget and drops its least important exemplars until they fit.
 func (s *Store) Shrink(label int, budget Budget) {
-	i := s.find(label)
-	if i < 0 || budget >= s.classes[i].budget {
+	i, found := s.find(label)
+	if !found || budget >= s.classes[i].budget {
 		return
 	}
 	c := &s.classes[i]
@@ -69,8 +69,9 @@ func (s *Store) Shrink(label int, budget Budget) {
 	}
 }
 
-func (s *Store) find(label int) int {
-	return slices.IndexFunc(s.classes, func(c class) bool { return c.label == label })
+// find returns the place of a class, or the one that it would take.
+func (s *Store) find(label int) (int, bool) {
+	return slices.BinarySearchFunc(s.classes, label, func(c class, label int) int { return c.label - label })
 }
 
 // Budget is the sum of the classes' budgets.
@@ -91,7 +92,7 @@ func (s *Store) UsedBytes() int64 {
 	return used
 }
 
-// All lists the exemplars by class and priority. They are shared with the store: do not modify them.
+// All lists the exemplars by label and priority. They are shared with the store: do not modify them.
 func (s *Store) All() []Exemplar {
 	var all []Exemplar
 	for _, c := range s.classes {
@@ -102,34 +103,36 @@ func (s *Store) All() []Exemplar {
 
 // OfClass lists one class's exemplars.
 func (s *Store) OfClass(label int) []Exemplar {
-	if i := s.find(label); i >= 0 {
+	if i, found := s.find(label); found {
 		return s.classes[i].exemplars
 	}
 	return nil
 }
 
-// Restore fills the store with exemplars as All listed them and budgets as Budgets did. Labels are in the order learned.
+// Restore fills the store with exemplars as All listed them and budgets as Budgets did. What does not hold together is an
+// error, and leaves the store as it was.
 func (s *Store) Restore(exemplars []Exemplar, budgets map[int]Budget) error {
-	s.classes = nil
+	var classes []class
 	for _, label := range slices.Sorted(maps.Keys(budgets)) {
 		n := 0
+		var used int64
 		for n < len(exemplars) && exemplars[n].Label == label {
+			if err := check(exemplars[n]); err != nil {
+				return err
+			}
+			used += CostOf(exemplars[n]).StoredBytes
 			n++
 		}
-		c := class{label: label, budget: budgets[label], exemplars: exemplars[:n:n]}
+		if used > int64(budgets[label]) {
+			return fmt.Errorf("exemplars of class %d take %d bytes, more than their budget of %d", label, used, budgets[label])
+		}
+		classes = append(classes, class{label: label, budget: budgets[label], exemplars: exemplars[:n:n]})
 		exemplars = exemplars[n:]
-		s.classes = append(s.classes, c)
-		var used int64
-		for _, e := range c.exemplars {
-			used += CostOf(e).StoredBytes
-		}
-		if used > int64(c.budget) {
-			return fmt.Errorf("exemplars of class %d take %d bytes, more than their budget of %d", label, used, c.budget)
-		}
 	}
 	if len(exemplars) > 0 {
-		return fmt.Errorf("exemplars of class %d have no budget", exemplars[0].Label)
+		return fmt.Errorf("exemplar %s of class %d is out of order or has no budget", exemplars[0].ID, exemplars[0].Label)
 	}
+	s.classes = classes
 	return nil
 }
 

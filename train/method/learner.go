@@ -34,7 +34,7 @@ func Names() []string { return []string{"ssf"} }
 
 // New returns the learner called name for classes classes in all.
 func New(name string, w *vilt.Weights, classes int, s Schedule, seed uint64) (Learner, error) {
-	if err := s.validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return nil, err
 	}
 	switch name {
@@ -45,12 +45,15 @@ func New(name string, w *vilt.Weights, classes int, s Schedule, seed uint64) (Le
 }
 
 // Restore copies saved tensors into a learner's state.
-func Restore(l Learner, saved []*vilt.Tensor) error {
+func Restore(l Learner, saved []*vilt.Tensor) error { return CopyInto(l.State(), saved) }
+
+// CopyInto copies saved tensors into those of the same name; saved may hold others as well.
+func CopyInto(tensors, saved []*vilt.Tensor) error {
 	byName := map[string]*vilt.Tensor{}
 	for _, t := range saved {
 		byName[t.Name] = t
 	}
-	for _, t := range l.State() {
+	for _, t := range tensors {
 		s := byName[t.Name]
 		if s == nil || len(s.Data) != len(t.Data) {
 			return fmt.Errorf("checkpoint: %s is missing or of another size", t.Name)

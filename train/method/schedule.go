@@ -3,6 +3,7 @@ package method
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/op"
@@ -20,7 +21,7 @@ type Schedule struct {
 	Workers        int     // goroutines that prepare examples; default 1
 }
 
-// WithDefaults returns s with every zero field at its default.
+// WithDefaults returns s with every zero field at its default. Doing it twice changes nothing.
 func (s Schedule) WithDefaults() Schedule {
 	if s.Epochs == 0 {
 		s.Epochs = 10
@@ -31,11 +32,8 @@ func (s Schedule) WithDefaults() Schedule {
 	if s.LearningRate == 0 {
 		s.LearningRate = 1e-2
 	}
-	switch {
-	case s.WeightDecay == 0:
+	if s.WeightDecay == 0 {
 		s.WeightDecay = 0.02
-	case s.WeightDecay < 0:
-		s.WeightDecay = 0
 	}
 	if s.WarmupFraction == 0 {
 		s.WarmupFraction = 0.1
@@ -43,7 +41,11 @@ func (s Schedule) WithDefaults() Schedule {
 	return s
 }
 
-func (s Schedule) validate() error {
+// Decay is the weight decay in effect.
+func (s Schedule) Decay() float64 { return max(0, s.WeightDecay) }
+
+// Validate says what about s cannot be.
+func (s Schedule) Validate() error {
 	switch {
 	case s.Epochs < 0:
 		return fmt.Errorf("epochs: %d: must be 1 or more", s.Epochs)
@@ -66,39 +68,88 @@ func (s Schedule) rate(i, total int) float32 {
 	return float32(s.LearningRate * float64(total-i) / (float64(total) - warm + 1))
 }
 
-// Fit runs the schedule over items: AdamW on the network's trained tensors, with cross-entropy over the first active
-// classes. after, if not nil, is called at the end of every epoch.
-func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, active int, seed uint64, progress func(Step), after func(epoch int) error) error {
+// FitOptions say what a call of [Network.Fit] learns and what it tells.
+type FitOptions struct {
+	Active   int        // the first so many classes compete; 0: all
+	Seed     uint64     // of order and augmentation
+	Progress func(Step) // may be nil
+	// After, if not nil, is called at the end of every epoch with the number of epochs done and with what From takes.
+	After func(epochs int, solver []*vilt.Tensor) error
+	// Epochs is how many epochs are done already, in a call that was interrupted after them. The network must be as it
+	// was then, and From must hold what After was given then.
+	Epochs int
+	From   []*vilt.Tensor
+}
+
+// Fit runs the schedule over items: AdamW on the network's trained tensors, with cross-entropy over the active classes.
+func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o FitOptions) error {
 	s = s.WithDefaults()
-	loader := dataset.Loader{Items: items, BatchSize: s.BatchSize, Workers: s.Workers, Shuffle: true, Seed: seed}
+	loader := dataset.Loader{Items: items, BatchSize: s.BatchSize, Workers: s.Workers, Shuffle: true, Seed: o.Seed}
 	trained := n.Trained()
 	solver := &op.AdamW{
-		WeightDecay: float32(s.WeightDecay),
+		WeightDecay: float32(s.Decay()),
 		Decay:       func(i int) bool { return len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name) },
 	}
 	perEpoch := (items.Len() + s.BatchSize - 1) / s.BatchSize
-	total := perEpoch * s.Epochs
-	done := 0
-	for epoch := range s.Epochs {
+	total, done := perEpoch*s.Epochs, perEpoch*o.Epochs
+	if o.Epochs > 0 {
+		if err := restoreMoments(solver, done, trained, o.From); err != nil {
+			return err
+		}
+	}
+	for epoch := o.Epochs; epoch < s.Epochs; epoch++ {
 		for batch, err := range loader.Epoch(ctx, epoch) {
 			if err != nil {
 				return err
 			}
 			solver.LearningRate = s.rate(done, total)
-			loss, err := n.Step(batch, active, solver)
+			loss, err := n.Step(batch, o.Active, solver)
 			if err != nil {
 				return err
 			}
 			done++
-			if progress != nil {
-				progress(Step{Done: done, Total: total, Epoch: epoch, Loss: loss, Samples: len(batch)})
+			if o.Progress != nil {
+				o.Progress(Step{Done: done, Total: total, Epoch: epoch, Loss: loss, Samples: len(batch)})
 			}
 		}
-		if after != nil {
-			if err := after(epoch); err != nil {
+		if o.After != nil {
+			if err := o.After(epoch+1, momentsOf(solver, trained)); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// Names of a parameter's two moments.
+var momentNames = [2]string{"adamw.first.", "adamw.second."}
+
+// momentsOf names the solver's state, by reference.
+func momentsOf(solver *op.AdamW, trained []*vilt.Tensor) (named []*vilt.Tensor) {
+	_, moments := solver.State()
+	for i, pair := range moments {
+		for k, prefix := range momentNames {
+			named = append(named, &vilt.Tensor{Name: prefix + trained[i].Name, Shape: trained[i].Shape, Data: pair[k]})
+		}
+	}
+	return named
+}
+
+func restoreMoments(solver *op.AdamW, steps int, trained, named []*vilt.Tensor) error {
+	byName := map[string]*vilt.Tensor{}
+	for _, t := range named {
+		byName[t.Name] = t
+	}
+	moments := make([][2][]float32, len(trained))
+	for i, p := range trained {
+		for k, prefix := range momentNames {
+			t := byName[prefix+p.Name]
+			if t == nil || len(t.Data) != len(p.Data) {
+				return fmt.Errorf("optimizer state: %s%s is missing or of another size", prefix, p.Name)
+			}
+			moments[i][k] = slices.Clone(t.Data)
+		}
+	}
+	solver.Restore(steps, moments)
 	return nil
 }

@@ -28,7 +28,7 @@ func newSSF(w *vilt.Weights, classes int, s Schedule, seed uint64) (*ssf, error)
 }
 
 func (m *ssf) Fit(ctx context.Context, phase, seen int, items dataset.Items, progress func(Step)) error {
-	return m.network.Fit(ctx, m.schedule, items, seen, m.seed<<16+uint64(phase), progress, nil)
+	return m.network.Fit(ctx, m.schedule, items, FitOptions{Active: seen, Seed: m.seed<<16 + uint64(phase), Progress: progress})
 }
 
 func (m *ssf) Infer(batch []dataset.Sample, attention bool) (Output, error) {

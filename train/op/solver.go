@@ -42,6 +42,9 @@ func (a *AdamW) Step(model []gorgonia.ValueGrad) error {
 		if a.moments[i][0] == nil {
 			a.moments[i] = [2][]float32{make([]float32, len(w)), make([]float32, len(w))}
 		}
+		if len(a.moments[i][0]) != len(w) || len(a.moments[i][1]) != len(w) {
+			return fmt.Errorf("adamw: parameter %d has %d values, its moments %d", i, len(w), len(a.moments[i][0]))
+		}
 		o.WeightDecay = 0
 		if a.Decay == nil || a.Decay(i) {
 			o.WeightDecay = a.WeightDecay
@@ -51,6 +54,13 @@ func (a *AdamW) Step(model []gorgonia.ValueGrad) error {
 	}
 	return nil
 }
+
+// State is what another AdamW needs to go on where this one is: the number of steps taken and each parameter's two
+// moments, by reference, in the order of the model. Before the first step there are none.
+func (a *AdamW) State() (step int, moments [][2][]float32) { return a.step, a.moments }
+
+// Restore goes on from a State. It takes the moments over.
+func (a *AdamW) Restore(step int, moments [][2][]float32) { a.step, a.moments = step, moments }
 
 func orDefault(v, otherwise float32) float32 {
 	if v == 0 {

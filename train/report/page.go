@@ -81,7 +81,7 @@ func newPage(ctx context.Context, runs []Run, rows []Row, o Options) (*page, err
 		first = append(first, g[0])
 	}
 	p.Common, p.Differ = compare(first)
-	p.Lead = lead(runs, rows, p.Common)
+	p.Lead = lead(runs, rows, agreed(p.Common, p.Differ))
 
 	head, cells := grid(rows, o)
 	for _, h := range head { // a unit stays with the word before it
@@ -142,7 +142,7 @@ func style() (template.CSS, error) {
 	return template.CSS(all) + rampCSS(), nil
 }
 
-// lead says in a few sentences what was run. What the runs do not agree on is left to the settings.
+// lead says in a few sentences what was run. What runs do not agree on is left to the settings.
 func lead(runs []Run, rows []Row, common []setting) []string {
 	var schedules, seeds []string
 	var all []uint64
@@ -162,7 +162,8 @@ func lead(runs []Run, rows []Row, common []setting) []string {
 	}
 	what := count(len(rows), "method", "methods") + " learned " + list(schedules)
 	if data := lookup(common, "data"); data != "" {
-		if classes := lookup(common, "classes"); classes != "" {
+		const longest = 40 // characters of a selection that a sentence bears; any is under settings
+		if classes := lookup(common, "classes"); classes != "" && len(classes) <= longest {
 			data += " (classes " + classes + ")"
 		}
 		what = "On " + data + ", " + what

@@ -83,6 +83,18 @@ func compare(runs []Run) (common []setting, differ []difference) {
 	return common, differ
 }
 
+// agreed is common with the settings that some runs do not have, such as a memory budget, and on which those that have them
+// agree.
+func agreed(common []setting, differ []difference) []setting {
+	for _, d := range differ {
+		values := slices.DeleteFunc(slices.Clone(d.Values), func(v string) bool { return v == "" })
+		if len(slices.Compact(values)) == 1 {
+			common = append(common, setting{d.Key, values[0]})
+		}
+	}
+	return common
+}
+
 // lookup returns the common setting whose key, with hyphens for underscores and without the path before it, is key.
 func lookup(common []setting, key string) string {
 	for _, s := range common {

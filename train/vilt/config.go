@@ -92,6 +92,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("vilt config: hidden_size %d is not a multiple of num_attention_heads %d", c.Width, c.Heads)
 	case c.ImageSize%c.Patch != 0:
 		return fmt.Errorf("vilt config: image_size %d is not a multiple of patch_size %d", c.ImageSize, c.Patch)
+	case c.Depth > 1000:
+		return fmt.Errorf("vilt config: num_hidden_layers is %d: it must be at most 1000", c.Depth)
 	case c.Channels != 3:
 		return fmt.Errorf("vilt config: num_channels is %d: pictures have 3", c.Channels)
 	case c.Modalities < 2:

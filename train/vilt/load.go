@@ -17,7 +17,7 @@ const (
 )
 
 // Load reads a folder of weights: config.json and model.safetensors. Tensors that are missing, extra or misshapen are
-// named all at once.
+// named all at once. A file of a model with a head, whose encoder's names begin with "vilt.", is read without the head.
 func Load(dir string) (*Weights, error) {
 	c, err := ReadConfig(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -31,34 +31,42 @@ func Load(dir string) (*Weights, error) {
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
-	w := newWeights(c)
-	var wrong []string
-	missing := map[string]*Tensor{}
-	for _, t := range w.disk() {
-		missing[t.Name] = t
-	}
-	for _, f := range found {
-		name := strings.TrimPrefix(f.Name, "vilt.")
-		t := missing[name]
-		switch {
-		case t == nil:
-			wrong = append(wrong, "extra "+f.Name)
-		case !slices.Equal(t.Shape, f.Shape):
-			wrong = append(wrong, fmt.Sprintf("%s is %v, not %v", name, f.Shape, t.Shape))
-			delete(missing, name)
-		default:
-			copy(t.Data, f.Data)
-			delete(missing, name)
-		}
-	}
-	for name := range missing {
-		wrong = append(wrong, "missing "+name)
-	}
+	byName, wrong := match(found, apart(layout(c), c.Width))
 	if len(wrong) > 0 {
-		slices.Sort(wrong)
 		return nil, fmt.Errorf("weights %s do not fit %s: %s", file, ConfigFile, strings.Join(wrong, "; "))
 	}
+	w := newWeights(c) // not before the file is known to hold as much
+	for _, t := range apart(w.tensors, c.Width) {
+		copy(t.Data, byName[t.Name].Data)
+	}
 	return w, nil
+}
+
+// match finds each of want among found, and says, sorted, what is missing, extra or misshapen.
+func match(found, want []*Tensor) (byName map[string]*Tensor, wrong []string) {
+	const prefix = "vilt."
+	head := slices.ContainsFunc(found, func(t *Tensor) bool { return strings.HasPrefix(t.Name, prefix) })
+	byName = map[string]*Tensor{}
+	for _, f := range found {
+		name, encoder := strings.CutPrefix(f.Name, prefix)
+		if head && !encoder {
+			continue
+		}
+		if !slices.ContainsFunc(want, func(t *Tensor) bool { return t.Name == name }) {
+			wrong = append(wrong, "extra "+f.Name)
+		}
+		byName[name] = f
+	}
+	for _, t := range want {
+		switch f := byName[t.Name]; {
+		case f == nil:
+			wrong = append(wrong, "missing "+t.Name)
+		case !slices.Equal(t.Shape, f.Shape):
+			wrong = append(wrong, fmt.Sprintf("%s is %v, not %v", t.Name, f.Shape, t.Shape))
+		}
+	}
+	slices.Sort(wrong)
+	return byName, wrong
 }
 
 // Save writes w as [Load] and transformers' ViltModel.from_pretrained read it.
@@ -66,17 +74,15 @@ func Save(dir string, w *Weights) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := WriteSafetensors(filepath.Join(dir, WeightsFile), w.disk(), map[string]string{"format": "pt"}); err != nil {
+	if err := WriteSafetensors(filepath.Join(dir, WeightsFile), apart(w.tensors, w.Config.Width), map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
 	return WriteConfig(filepath.Join(dir, ConfigFile), w.Config)
 }
 
-// disk lists the tensors as they are on disk, sharing memory with w: query, key and value apart.
-func (w *Weights) disk() []*Tensor {
-	var out []*Tensor
-	d := w.Config.Width
-	for _, t := range w.tensors {
+// apart lists the parameters of an encoder of width d as they are on disk, sharing memory: query, key and value apart.
+func apart(tensors []*Tensor, d int) (out []*Tensor) {
+	for _, t := range tensors {
 		prefix, kind, joined := strings.Cut(t.Name, "qkv.")
 		if !joined {
 			out = append(out, t)

@@ -76,48 +76,63 @@ func WriteSafetensors(path string, tensors []*Tensor, metadata map[string]string
 	})
 }
 
-// ReadSafetensors reads every float32 tensor of the file at path, sorted by name.
+// ReadSafetensors reads every float32 tensor of the file at path, sorted by name. Integer buffers, such as the position
+// ids of older files, are left out; tensors of other types are an error.
 func ReadSafetensors(path string) ([]*Tensor, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	tensors, err := parseSafetensors(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return tensors, nil
+	tensors, _, err := ReadSafetensorsMetadata(path)
+	return tensors, err
 }
 
-func parseSafetensors(b []byte) ([]*Tensor, error) {
+// ReadSafetensorsMetadata is ReadSafetensors with the file's own metadata.
+func ReadSafetensorsMetadata(path string) ([]*Tensor, map[string]string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	tensors, metadata, err := parseSafetensors(b)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return tensors, metadata, nil
+}
+
+func parseSafetensors(b []byte) (tensors []*Tensor, metadata map[string]string, err error) {
 	if len(b) < 8 {
-		return nil, fmt.Errorf("%d bytes: %w", len(b), ErrSafetensors)
+		return nil, nil, fmt.Errorf("%d bytes: %w", len(b), ErrSafetensors)
 	}
 	n := binary.LittleEndian.Uint64(b)
 	if n > maxSafetensorsHeader || n > uint64(len(b)-8) {
-		return nil, fmt.Errorf("header of %d bytes in a file of %d: %w", n, len(b), ErrSafetensors)
+		return nil, nil, fmt.Errorf("header of %d bytes in a file of %d: %w", n, len(b), ErrSafetensors)
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
-		return nil, fmt.Errorf("header: %w: %w", err, ErrSafetensors)
+		return nil, nil, fmt.Errorf("header: %w: %w", err, ErrSafetensors)
 	}
-	data := b[8+n:]
-	var tensors []*Tensor
+	data, total := b[8+n:], 0
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		if name == "__metadata__" {
+			if err := json.Unmarshal(raw[name], &metadata); err != nil {
+				return nil, nil, fmt.Errorf("header of %s: %w: %w", name, err, ErrSafetensors)
+			}
 			continue
 		}
 		var e safetensorsEntry
 		if err := json.Unmarshal(raw[name], &e); err != nil {
-			return nil, fmt.Errorf("header of %s: %w: %w", name, err, ErrSafetensors)
+			return nil, nil, fmt.Errorf("header of %s: %w: %w", name, err, ErrSafetensors)
+		}
+		if e.DType == "I64" {
+			continue
 		}
 		t, err := e.tensor(name, data)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if total += 4 * len(t.Data); total > len(data) {
+			return nil, nil, fmt.Errorf("tensor %s overlaps another: %w", name, ErrSafetensors)
 		}
 		tensors = append(tensors, t)
 	}
-	return tensors, nil
+	return tensors, metadata, nil
 }
 
 func (e safetensorsEntry) tensor(name string, data []byte) (*Tensor, error) {

@@ -56,13 +56,18 @@ func (w *Weights) Count() int {
 
 // newWeights allocates the parameters of c, all zero.
 func newWeights(c Config) *Weights {
-	d, g := c.Width, c.Grid()
-	w := &Weights{Config: c, byName: map[string]*Tensor{}}
-	add := func(name string, shape ...int) {
-		t := newTensor(name, shape...)
-		w.tensors = append(w.tensors, t)
-		w.byName[name] = t
+	w := &Weights{Config: c, byName: map[string]*Tensor{}, tensors: layout(c)}
+	for _, t := range w.tensors {
+		t.Data = make([]float32, Size(t.Shape))
+		w.byName[t.Name] = t
 	}
+	return w
+}
+
+// layout lists the parameters of c without their data.
+func layout(c Config) (tensors []*Tensor) {
+	d, g := c.Width, c.Grid()
+	add := func(name string, shape ...int) { tensors = append(tensors, &Tensor{Name: name, Shape: shape}) }
 	add("embeddings.cls_token", 1, 1, d)
 	add("embeddings.position_embeddings", 1, 1+g*g, d)
 	add("embeddings.text_embeddings.word_embeddings.weight", c.Vocab, d)
@@ -92,7 +97,7 @@ func newWeights(c Config) *Weights {
 	add("layernorm.bias", d)
 	add("pooler.dense.weight", d, d)
 	add("pooler.dense.bias", d)
-	return w
+	return tensors
 }
 
 // Query, key and value joined, in that order of rows; on disk they are three tensors each.

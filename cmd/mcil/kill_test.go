@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// demoArgs is a demo of a few seconds: every stage takes long enough to be hit.
+var demoArgs = strings.Fields("demo --out out --classes 8 --per-class 10 --phases 4 --seeds 1 --base 8 --epochs 4 --budget 1.5")
+
+// A demo that is killed again and again ends with the bytes of one that was left alone, and so does one that is
+// interrupted politely.
+func TestKilledDemoEndsTheSame(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs SIGINT")
+	}
+	if raceEnabled {
+		t.Skip("the program here is built without the race detector: there is nothing for it to see")
+	}
+	program := filepath.Join(t.TempDir(), "mcil")
+	goCommand(t, "build", "-o", program, module+"/cmd/mcil")
+	reference := t.TempDir()
+	began := time.Now()
+	if out, err := demo(program, reference).CombinedOutput(); err != nil {
+		t.Fatalf("the reference: %v\n%s", err, out)
+	}
+	whole := time.Since(began)
+	want := results(t, reference)
+	t.Logf("undisturbed: %d files in %s", len(want), whole.Round(10*time.Millisecond))
+
+	for _, c := range []struct {
+		name   string
+		signal os.Signal
+		lives  int // that end by the signal at least, as far as the work lasts
+		code   int
+	}{
+		{"SIGKILL", os.Kill, 10, -1},
+		{"SIGINT", os.Interrupt, 3, exitInterrupted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() {
+				c.lives = min(c.lives, 3)
+			}
+			dir := t.TempDir()
+			random := rand.New(rand.NewPCG(1, uint64(c.lives)))
+			hit := 0
+			for life := 0; ; life++ {
+				// A life is a tenth of the work on average, so that lives that end by the signal are spread over it. They get
+				// longer after that, so that the last one is not far: a machine that is slow by turns cannot keep it away.
+				share := 0.03 + 0.17*random.Float64()
+				if life >= c.lives {
+					share += 0.2 * float64(life-c.lives+1)
+				}
+				ended, code, stderr := live(t, program, dir, c.signal, time.Duration(share*float64(whole))+startUp)
+				if ended && code == exitDone {
+					break
+				}
+				if ended || code != c.code {
+					t.Fatalf("life %d ended by itself: %v, exit code %d, want a finished demo or %d by the signal:\n%s", life, ended, code, c.code, stderr)
+				}
+				hit++
+				if life > c.lives+30 {
+					t.Fatalf("not done after %d lives; the last one said:\n%s", life+1, stderr)
+				}
+			}
+			if least := c.lives * 8 / 10; hit < least {
+				t.Errorf("hit %d times, want %d at least: make the demo longer", hit, least)
+			}
+			got := results(t, dir)
+			for _, name := range slices.Sorted(maps.Keys(want)) {
+				if !bytes.Equal(got[name], want[name]) {
+					t.Errorf("%s differs from the undisturbed demo's (%d bytes, %d there)", name, len(got[name]), len(want[name]))
+				}
+			}
+			for _, name := range slices.Sorted(maps.Keys(got)) {
+				// Processes may share a caption store, so none may take away another's temporary file.
+				if _, ok := want[name]; !ok && !strings.HasPrefix(name, filepath.Join("out", "captions", ".")) {
+					t.Errorf("%s is left over", name)
+				}
+			}
+			t.Logf("hit %d times", hit)
+		})
+	}
+}
+
+// startUp is what a process takes before it works.
+const startUp = 30 * time.Millisecond
+
+func demo(program, dir string) *exec.Cmd {
+	cmd := exec.Command(program, demoArgs...)
+	cmd.Dir = dir
+	return cmd
+}
+
+// live runs the demo until it ends or its time is up and the signal ends it. ended says that the signal was not sent.
+func live(t *testing.T, program, dir string, signal os.Signal, long time.Duration) (ended bool, code int, stderr string) {
+	t.Helper()
+	cmd := demo(program, dir)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case <-done:
+		ended = true
+	case <-time.After(long):
+		if err := cmd.Process.Signal(signal); err != nil { // it ended just now
+			t.Logf("signal: %v", err)
+		}
+		select {
+		case <-done:
+		case <-time.After(30 * time.Second):
+			cmd.Process.Kill()
+			t.Fatalf("still runs 30 s after %v:\n%s", signal, said.String())
+		}
+	}
+	code = cmd.ProcessState.ExitCode()
+	return ended || code == exitDone, code, said.String()
+}
+
+// results are the files of a demo by name, without what measures time: the captions' journals (their number and order is
+// the processes'), the runs' logs for people, and the numbers called seconds.
+func results(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		base := filepath.Base(name)
+		if strings.HasPrefix(base, "journal-") || base == "log.jsonl" || base == "report.html" {
+			return nil
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		switch filepath.Ext(name) {
+		case ".json":
+			b, err = jsonWithoutSeconds(b)
+		case ".csv":
+			b, err = csvWithoutSeconds(b)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		files[name] = b
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, must := range []string{
+		"out/report/table.csv", "out/report/results.json", "out/dataset/manifest.json", "out/backbone/model.safetensors",
+		"out/runs/masked-1/phase-03/memory.arrow", "out/runs/raw-1/phase-00/tuner.safetensors", "out/runs/none-1/report.json",
+	} {
+		if len(files[filepath.FromSlash(must)]) == 0 {
+			t.Fatalf("the demo made no %s", must)
+		}
+	}
+	return files
+}
+
+func jsonWithoutSeconds(b []byte) ([]byte, error) {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber() // digits as they stand
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	var strip func(any)
+	strip = func(v any) {
+		switch x := v.(type) {
+		case map[string]any:
+			for k, y := range x {
+				if strings.Contains(k, "seconds") {
+					delete(x, k)
+				}
+				strip(y)
+			}
+		case []any:
+			for _, y := range x {
+				strip(y)
+			}
+		}
+	}
+	strip(v)
+	return json.Marshal(v)
+}
+
+func csvWithoutSeconds(b []byte) ([]byte, error) {
+	rows, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	for _, row := range rows {
+		for i, cell := range row {
+			if !strings.Contains(rows[0][i], "seconds") {
+				fmt.Fprintf(&out, "%q,", cell)
+			}
+		}
+		out.WriteByte('\n')
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,405 @@
+package dataset_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+)
+
+func TestBuildAndOpenGiveBackWhatWentIn(t *testing.T) {
+	s := openSource(t, writeTar(t, "imagenet-r/", 0, layout(t, 10)))
+	captions := captionsOf(t, s, nil)
+	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
+	var told []int
+	about := schemas.CaptionsSummary{Model: "painter", Prompt: "Describe.", Recipe: "r1"}
+	m := build(t, s, dir, dataset.BuildOptions{Captions: captions, About: about, Progress: func(done, total int) { told = append(told, done, total) }})
+	if len(told) != 60 || told[0] != 1 || told[58] != 30 || told[59] != 30 {
+		t.Errorf("progress %v", told)
+	}
+	d := open(t, dir)
+	if !slices.Equal(d.Classes, s.Classes()) {
+		t.Errorf("classes %v, want %v", d.Classes, s.Classes())
+	}
+	split := newSplit(t, s, dataset.SplitOptions{})
+	entries := map[dataset.ID]dataset.Entry{}
+	for _, e := range s.Entries() {
+		entries[e.ID] = e
+	}
+	for _, part := range split.Names() {
+		rows := d.Splits[part]
+		if rows.Len() != len(split[part]) {
+			t.Fatalf("%s: %d rows, want %d", part, rows.Len(), len(split[part]))
+		}
+		for i, id := range split[part] {
+			e := entries[id]
+			encoded, err := s.Read(t.Context(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := dataset.Inspect(encoded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, _ := captions(id)
+			class := s.Classes()[e.Label]
+			want := dataset.Row{
+				ID: id, Image: encoded, Label: e.Label, Caption: c.Text, WNID: class.WNID, ClassName: class.Name, Style: e.Style,
+				Width: info.Width, Height: info.Height, ImageSHA256: dataset.Digest(encoded), CaptionInfo: c.CaptionInfo,
+			}
+			if got := rows.Row(i); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s row %d:\n%+v, want\n%+v", part, i, got, want)
+			}
+			if rows.ID(i) != id || rows.Label(i) != e.Label || rows.Caption(i) != c.Text || !bytes.Equal(rows.Image(i), encoded) {
+				t.Errorf("%s row %d: the single columns differ from the row", part, i)
+			}
+		}
+	}
+	var sharks []dataset.ID
+	for _, i := range d.Splits[dataset.Test].OfClasses(1) {
+		sharks = append(sharks, d.Splits[dataset.Test].ID(i))
+	}
+	if !slices.Equal(sharks, ofClass(split[dataset.Test], shark)) || len(d.Splits[dataset.Test].OfClasses()) != 0 {
+		t.Errorf("OfClasses: %v", sharks)
+	}
+	if m.Rows[dataset.Train] != 24 || m.Rows[dataset.Test] != 6 || m.Classes[2].Rows[dataset.Train] != 8 || m.Styles["sketch"] != 12 {
+		t.Errorf("counts %v %v %v", m.Rows, m.Classes, m.Styles)
+	}
+	if m.Captions.Flags["cut_off"] != 8 || m.Captions.Flags["repeating"] != 4 || m.Captions.MeanWords != 4 || m.Captions.Prompt != "Describe." {
+		t.Errorf("captions %+v", m.Captions)
+	}
+	if m.Split.Spec != "ratio:0.8" || m.Source != s.Spec() || m.Program != program || len(m.Refused) != 0 {
+		t.Errorf("manifest %+v", m)
+	}
+}
+
+func TestBuildManifestMatchesTheFiles(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 6)))
+	dir := filepath.Join(t.TempDir(), "data")
+	built := build(t, s, dir, dataset.BuildOptions{})
+	var m schemas.DatasetManifest
+	if err := schemas.ReadJSON(filepath.Join(dir, "manifest.json"), schemas.DatasetHeader, &m); err != nil || !reflect.DeepEqual(m, built) {
+		t.Fatalf("manifest on disk %+v, %v, want what Build returned %+v", m, err, built)
+	}
+	files := tree(t, dir)
+	delete(files, "manifest.json")
+	if len(m.Files) != len(files) || !slices.IsSortedFunc(m.Files, func(a, b schemas.FileDigest) int { return cmp.Compare(a.Path, b.Path) }) {
+		t.Errorf("manifest lists %v, the folder has %v", m.Files, slices.Sorted(maps.Keys(files)))
+	}
+	for _, f := range m.Files {
+		if body := files[f.Path]; f.Bytes != int64(len(body)) || f.SHA256 != dataset.Digest([]byte(body)) {
+			t.Errorf("%s: digest or size differs", f.Path)
+		}
+	}
+	if m.Split.SHA256 != dataset.Digest([]byte(files["split.txt"])) {
+		t.Error("split's digest")
+	}
+	// The dataset's own split file makes the same split again.
+	again := newSplit(t, s, dataset.SplitOptions{Spec: filepath.Join(dir, "split.txt")})
+	if !reflect.DeepEqual(again, newSplit(t, s, dataset.SplitOptions{})) {
+		t.Error("split.txt does not give the same split")
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(tree(t, dir)["manifest.json"]), &raw); err != nil || string(raw["refused"]) != "[]" {
+		t.Errorf("refused is %s, want []", raw["refused"])
+	}
+}
+
+func TestBuildIsDeterministic(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 45))) // 108 rows to train: two record batches
+	captions := captionsOf(t, s, nil)
+	var first map[string]string
+	for _, workers := range []int{1, 4, 1} {
+		dir := filepath.Join(t.TempDir(), "data")
+		build(t, s, dir, dataset.BuildOptions{Captions: captions, Workers: workers})
+		if first == nil {
+			first = tree(t, dir)
+		}
+		sameTree(t, tree(t, dir), first)
+	}
+}
+
+func TestBuildShards(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 45)))
+	captions := captionsOf(t, s, nil)
+	whole, parted := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	build(t, s, whole, dataset.BuildOptions{Captions: captions})
+	build(t, s, parted, dataset.BuildOptions{Captions: captions, ShardBytes: 40_000, Workers: 3})
+	files := tree(t, parted)
+	var shards []string
+	for name := range files {
+		if strings.HasPrefix(name, "hf/train/data-") {
+			shards = append(shards, strings.TrimPrefix(name, "hf/train/"))
+		}
+	}
+	slices.Sort(shards)
+	if len(shards) < 2 || shards[0] != "data-00000-of-"+shards[0][14:] {
+		t.Fatalf("shards %v, want several", shards)
+	}
+	var state struct {
+		Files []struct{ Filename string } `json:"_data_files"`
+		Split string                      `json:"_split"`
+	}
+	if err := json.Unmarshal([]byte(files["hf/train/state.json"]), &state); err != nil || state.Split != "train" || len(state.Files) != len(shards) {
+		t.Fatalf("state %+v, %v", state, err)
+	}
+	a, b := open(t, whole), open(t, filepath.Join(parted, "hf"))
+	for part, rows := range a.Splits {
+		if rows.Len() != b.Splits[part].Len() {
+			t.Fatalf("%s: %d rows in shards, want %d", part, b.Splits[part].Len(), rows.Len())
+		}
+		for i := range rows.Len() {
+			if !reflect.DeepEqual(rows.Row(i), b.Splits[part].Row(i)) {
+				t.Fatalf("%s row %d differs", part, i)
+			}
+		}
+	}
+	// More shards than pictures make no sense and no empty files.
+	tiny := filepath.Join(t.TempDir(), "c")
+	build(t, openSource(t, writeFolder(t, layout(t, 2))), tiny, dataset.BuildOptions{ShardBytes: 1})
+	if got := open(t, tiny).Splits[dataset.Train].Len(); got != 3 {
+		t.Errorf("%d rows, want 3", got)
+	}
+}
+
+func TestBuildAgain(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 4)))
+	dir := filepath.Join(t.TempDir(), "data")
+	first := build(t, s, dir, dataset.BuildOptions{})
+	before, err := os.Stat(filepath.Join(dir, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := tree(t, dir)
+	for _, o := range []dataset.BuildOptions{{}, {Force: true}, {Workers: 3}, {Split: dataset.SplitOptions{Spec: "ratio:0.8"}}} {
+		if m := build(t, s, dir, o); !reflect.DeepEqual(m, first) {
+			t.Errorf("%+v: another manifest", o)
+		}
+	}
+	if after, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the same input was written again (%v)", err)
+	}
+	other := dataset.BuildOptions{Captions: captionsOf(t, s, nil), Split: dataset.SplitOptions{Seed: 9}, Program: program}
+	_, err = dataset.Build(t.Context(), s, dir, other)
+	wantError(t, err, dataset.ErrRefused, dir, "--force")
+	sameTree(t, tree(t, dir), files)
+	other.Force = true
+	if m, err := dataset.Build(t.Context(), s, dir, other); err != nil || m.Split.Seed != 9 {
+		t.Fatalf("forced: %+v, %v", m.Split, err)
+	}
+	clean := filepath.Join(t.TempDir(), "data")
+	build(t, s, clean, other)
+	sameTree(t, tree(t, dir), tree(t, clean))
+	noLeftovers(t, filepath.Dir(dir), "data")
+}
+
+// noLeftovers asserts that parent holds nothing but the named entries.
+func noLeftovers(t *testing.T, parent string, want ...string) {
+	t.Helper()
+	var got []string
+	left, err := os.ReadDir(parent)
+	for _, d := range left {
+		got = append(got, d.Name())
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%s holds %v (%v), want %v", parent, got, err, want)
+	}
+}
+
+func TestBuildKeepsOutOfOtherPeoplesFolders(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 2)))
+	o := dataset.BuildOptions{Captions: captionsOf(t, s, nil)}
+	for _, force := range []bool{false, true} { // --force replaces a dataset, never anything else
+		o.Force = force
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("years of work"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, err := dataset.Build(t.Context(), s, dir, o)
+		wantError(t, err, dataset.ErrRefused, dir, "holds other things", "--out")
+		noLeftovers(t, dir, "thesis.tex")
+		for _, text := range []string{`{"schema":"mcil.captions","version":1}`, `{"name":"somebody's web page"}`, `{`} {
+			other := filepath.Dir(writeTemp(t, "manifest.json", []byte(text)))
+			_, err = dataset.Build(t.Context(), s, other, o)
+			wantError(t, err, dataset.ErrRefused, other, "--out")
+			noLeftovers(t, other, "manifest.json")
+		}
+		plain := writeTemp(t, "thesis.tex", []byte("years of work"))
+		_, err = dataset.Build(t.Context(), s, plain, o)
+		wantError(t, err, dataset.ErrRefused, plain, "is a file")
+		noLeftovers(t, filepath.Dir(plain), "thesis.tex")
+		_, err = dataset.Build(t.Context(), s, filepath.Join(plain, "data"), o)
+		wantError(t, err, nil, plain)
+	}
+	empty := t.TempDir()
+	build(t, s, empty, dataset.BuildOptions{})
+	open(t, empty)
+}
+
+func TestBuildNewerManifest(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 2)))
+	dir := filepath.Join(t.TempDir(), "data")
+	build(t, s, dir, dataset.BuildOptions{})
+	replaceIn(t, filepath.Join(dir, "manifest.json"), `"version": 1`, `"version": 2`)
+	_, err := dataset.Build(t.Context(), s, dir, dataset.BuildOptions{Captions: captionsOf(t, s, nil)})
+	wantError(t, err, nil, "version 2", "use a newer mcil")
+	_, err = dataset.Open(dir)
+	wantError(t, err, nil, "version 2", "use a newer mcil")
+	build(t, s, dir, dataset.BuildOptions{Force: true})
+	open(t, dir)
+}
+
+func replaceIn(t testing.TB, path, old, new string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte(old)) {
+		t.Fatalf("%s does not hold %q", path, old)
+	}
+	if err := os.WriteFile(path, bytes.Replace(b, []byte(old), []byte(new), 1), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBuildRefusesWithReasons(t *testing.T) {
+	files := append(layout(t, 10), file{name: goldfish + "/._sketch_0.jpg", body: []byte("x")}, file{name: goldfish + "/broken_0.jpg", body: []byte("no picture")},
+		file{name: leopard + "/bomb_0.png", body: hugePNG(60000, 60000)})
+	s := openSource(t, writeFolder(t, files))
+	const silent, changed = dataset.ID(shark + "/sketch_0.jpg"), dataset.ID(shark + "/art_1.jpg")
+	captions := captionsOf(t, s, func(id dataset.ID) bool { return id == silent })
+	o := dataset.BuildOptions{Captions: func(id dataset.ID) (dataset.Caption, bool) {
+		c, ok := captions(id)
+		if id == changed {
+			c.ImageSHA256 = dataset.Digest([]byte("what it was"))
+		}
+		return c, ok
+	}}
+	dir := filepath.Join(t.TempDir(), "data")
+	m := build(t, s, dir, o)
+	want := []struct{ name, reason string }{
+		{goldfish + "/._sketch_0.jpg", "hidden file"}, {goldfish + "/broken_0.jpg", "not a picture that can be read"},
+		{shark + "/art_1.jpg", "the caption is of another picture of this name"}, {shark + "/sketch_0.jpg", "no caption"},
+		{leopard + "/bomb_0.png", "60000 by 60000 pixels"},
+	}
+	if len(m.Refused) != len(want) {
+		t.Fatalf("refused %v", m.Refused)
+	}
+	for i, w := range want {
+		if m.Refused[i].Name != w.name || !strings.Contains(m.Refused[i].Reason, w.reason) {
+			t.Errorf("refused %v, want %v", m.Refused[i], w)
+		}
+	}
+	d := open(t, dir)
+	if n := d.Splits[dataset.Train].Len() + d.Splits[dataset.Test].Len(); n != 28 || m.Rows[dataset.Train]+m.Rows[dataset.Test] != 28 {
+		t.Errorf("%d rows, %v in the manifest, want 28", n, m.Rows)
+	}
+	if m.Classes[1].Rows[dataset.Train]+m.Classes[1].Rows[dataset.Test] != 8 {
+		t.Errorf("class %v, want 8 rows", m.Classes[1])
+	}
+}
+
+func TestBuildRecordsWhatTheSplitLeavesOut(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 3)))
+	p := newSplit(t, s, dataset.SplitOptions{})
+	left := p[dataset.Train][0]
+	p[dataset.Train] = p[dataset.Train][1:]
+	var text strings.Builder
+	p.WriteTo(&text)
+	m := build(t, s, filepath.Join(t.TempDir(), "data"), dataset.BuildOptions{Split: dataset.SplitOptions{Spec: writeTemp(t, "split.txt", []byte(text.String()))}})
+	if want := (schemas.Refusal{Name: string(left), Reason: "in no part of the split"}); len(m.Refused) != 1 || m.Refused[0] != want {
+		t.Errorf("refused %v, want %v", m.Refused, want)
+	}
+}
+
+// A class without any caption keeps its place and its wnid.
+func TestBuildClassWithoutRows(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 4)))
+	dir := filepath.Join(t.TempDir(), "data")
+	m := build(t, s, dir, dataset.BuildOptions{Captions: captionsOf(t, s, func(id dataset.ID) bool { return id.WNID() == shark })})
+	if len(m.Refused) != 4 || len(m.Classes[1].Rows) != 0 {
+		t.Errorf("refused %v, class %v", m.Refused, m.Classes[1])
+	}
+	if d := open(t, dir); !slices.Equal(d.Classes, s.Classes()) {
+		t.Errorf("classes %v, want %v", d.Classes, s.Classes())
+	}
+}
+
+func TestBuildErrorsLeaveNothing(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 8)))
+	captions := captionsOf(t, s, nil)
+	twins := openSource(t, writeFolder(t, append(layout(t, 8), file{name: "README.txt", body: []byte("n01443537 crane\nn01484850 crane\n")})))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	broken := errors.New("disk on fire")
+	for _, c := range []struct {
+		name   string
+		s      dataset.Source
+		o      dataset.BuildOptions
+		target error
+		words  []string
+	}{
+		{"cancelled while writing", s, dataset.BuildOptions{Captions: captions, Progress: func(done, _ int) {
+			if done == 3 {
+				cancel()
+			}
+		}}, context.Canceled, nil},
+		{"no captions", s, dataset.BuildOptions{Captions: func(dataset.ID) (dataset.Caption, bool) { return dataset.Caption{}, false }}, dataset.ErrRefused,
+			[]string{"none of 24 pictures has a caption", "mcil caption"}},
+		{"read error", failing{s, broken}, dataset.BuildOptions{Captions: captions}, broken, []string{"disk on fire"}},
+		{"two classes of one name", twins, dataset.BuildOptions{Captions: captionsOf(t, twins, nil)}, dataset.ErrRefused, []string{`two classes are called "crane"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			parent := t.TempDir()
+			_, err := dataset.Build(ctx, c.s, filepath.Join(parent, "data"), c.o)
+			wantError(t, err, c.target, append(c.words, "data")...)
+			noLeftovers(t, parent)
+		})
+		ctx = t.Context()
+	}
+}
+
+// failing is a source whose last picture cannot be read.
+type failing struct {
+	dataset.Source
+	err error
+}
+
+func (f failing) Read(ctx context.Context, e dataset.Entry) ([]byte, error) {
+	if e.ID == f.Entries()[len(f.Entries())-1].ID {
+		return nil, f.err
+	}
+	return f.Source.Read(ctx, e)
+}
+
+// A run that was killed leaves hidden folders; the next one clears them and gives what a clean one gives.
+func TestBuildAfterAKill(t *testing.T) {
+	s := openSource(t, writeFolder(t, layout(t, 4)))
+	clean := filepath.Join(t.TempDir(), "data")
+	build(t, s, clean, dataset.BuildOptions{})
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, left := range []string{".data.partial/hf/train/data-00000-of-00001.arrow", ".data.partial/junk", ".data.replaced/manifest.json"} {
+		p := filepath.Join(filepath.Dir(dir), left)
+		if err := os.MkdirAll(filepath.Dir(p), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte("half"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(t, s, dir, dataset.BuildOptions{})
+	sameTree(t, tree(t, dir), tree(t, clean))
+	noLeftovers(t, filepath.Dir(dir), "data")
+}

@@ -1,0 +1,110 @@
+package op
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// product is the loss sum(w * c) of two parameters: their gradients are the factors c.
+func product(t *testing.T, w, factors [2][]float32) (step func(s gorgonia.Solver)) {
+	t.Helper()
+	g := gorgonia.NewGraph()
+	var sum *gorgonia.Node
+	var parameters gorgonia.Nodes
+	for i := range w {
+		shape := tensor.Shape{len(w[i])}
+		node := func(name string, v []float32) *gorgonia.Node {
+			return gorgonia.NewTensor(g, tensor.Float32, 1, gorgonia.WithShape(shape...), gorgonia.WithName(name),
+				gorgonia.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v))))
+		}
+		p := node([]string{"a", "b"}[i], w[i])
+		parameters = append(parameters, p)
+		term := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(p, node([]string{"ca", "cb"}[i], factors[i])))))
+		if sum == nil {
+			sum = term
+		} else {
+			sum = gorgonia.Must(gorgonia.Add(sum, term))
+		}
+	}
+	if _, err := gorgonia.Grad(sum, parameters...); err != nil {
+		t.Fatal(err)
+	}
+	vm := gorgonia.NewTapeMachine(g, gorgonia.BindDualValues(parameters...))
+	t.Cleanup(func() { vm.Close() })
+	return func(s gorgonia.Solver) {
+		t.Helper()
+		if err := vm.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Step(gorgonia.NodesToValueGrads(parameters)); err != nil {
+			t.Fatal(err)
+		}
+		vm.Reset()
+	}
+}
+
+// TestAdamWByHand: with rate 0.1, decay 0.1, betas 0.9 and 0.98, and w = 1.
+//
+//	g = 0.5: m = 0.05, v = 0.005; corrected 0.5 and 0.25; w = 1 - 0.1·0.1·1 - 0.1·0.5/0.5 = 0.89
+//	g = -1:  m = -0.055, v = 0.0249; corrected by 0.19 and 0.0396: -0.289474 and 0.628788, root 0.792961, ratio -0.365054;
+//	         w = 0.89 - 0.1·0.1·0.89 + 0.0365054 = 0.9176054
+//
+// The second parameter does not decay: 0.9 and then 0.9365054.
+func TestAdamWByHand(t *testing.T) {
+	w, c := [2][]float32{{1, 0}, {1}}, [2][]float32{{0.5, 0}, {0.5}}
+	step := product(t, w, c)
+	s := &AdamW{LearningRate: 0.1, WeightDecay: 0.1, Decay: func(i int) bool { return i == 0 }}
+	check := func(a, b float64) {
+		t.Helper()
+		if math.Abs(float64(w[0][0])-a) > 1e-6 || math.Abs(float64(w[1][0])-b) > 1e-6 || w[0][1] != 0 {
+			t.Errorf("the parameters are %v, not [[%g 0] [%g]]", w, a, b)
+		}
+	}
+	step(s)
+	check(0.89, 0.9)
+	c[0][0], c[1][0] = -1, -1
+	step(s)
+	check(0.9176054, 0.9365054)
+	n, moments := s.State()
+	if want := []float32{-0.055, 0.0249}; n != 2 || math.Abs(float64(moments[0][0][0]-want[0])) > 1e-7 || math.Abs(float64(moments[0][1][0]-want[1])) > 1e-7 {
+		t.Errorf("after %d steps the moments are %v", n, moments)
+	}
+}
+
+// TestAdamWRestore: a solver that takes over another's state goes on to the same bytes.
+func TestAdamWRestore(t *testing.T) {
+	start := func() (w, c [2][]float32) { return [2][]float32{{1, -2}, {3}}, [2][]float32{{0.5, -0.25}, {2}} }
+	w, c := start()
+	step, s := product(t, w, c), &AdamW{LearningRate: 0.01, WeightDecay: 0.1}
+	other, oc := start()
+	otherStep, first := product(t, other, oc), &AdamW{LearningRate: 0.01, WeightDecay: 0.1}
+	for range 5 {
+		step(s)
+	}
+	for range 2 {
+		otherStep(first)
+	}
+	second := &AdamW{LearningRate: 0.01, WeightDecay: 0.1}
+	n, moments := first.State()
+	var copied [][2][]float32
+	for _, m := range moments {
+		copied = append(copied, [2][]float32{slices.Clone(m[0]), slices.Clone(m[1])})
+	}
+	second.Restore(n, copied)
+	for range 3 {
+		otherStep(second)
+	}
+	for i := range w {
+		if !slices.Equal(w[i], other[i]) {
+			t.Errorf("parameter %d is %v after going on, not %v", i, other[i], w[i])
+		}
+	}
+	second.Restore(n, copied[:1])
+	if err := second.Step([]gorgonia.ValueGrad{nil, nil}); err == nil {
+		t.Error("moments of another model were taken")
+	}
+}

@@ -1,0 +1,157 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+func testPretrain(t *testing.T) PretrainOptions {
+	t.Helper()
+	o := testRun(t)
+	return PretrainOptions{Data: o.Data, Out: filepath.Join(t.TempDir(), "weights"), Schedule: method.Schedule{Epochs: 2, BatchSize: 8}}
+}
+
+func stopPretrain(t *testing.T, o PretrainOptions, step int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Progress = func(e Event) {
+		if e.Done == step {
+			cancel()
+		}
+	}
+	if _, err := Pretrain(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("stopped at step %d with %v", step, err)
+	}
+}
+
+func TestPretrainResumes(t *testing.T) {
+	whole := testPretrain(t)
+	m, err := Pretrain(t.Context(), whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Classes) != testClasses || m.Digest == "" {
+		t.Errorf("the manifest is %+v", m)
+	}
+	var disk schemas.WeightsManifest
+	if err := schemas.ReadJSON(filepath.Join(whole.Out, manifestFile), schemas.WeightsHeader, &disk); err != nil {
+		t.Fatal(err)
+	}
+	if disk.Seconds != m.Seconds || disk.Accuracy != m.Accuracy || m.Seconds <= 0 {
+		t.Errorf("returned %+v, written %+v", m, disk)
+	}
+
+	o := testPretrain(t)
+	o.Schedule.Workers = 3
+	stopPretrain(t, o, 2) // in the first epoch of four steps: nothing to go on from
+	if _, err := os.Stat(filepath.Join(o.Out, halfwayFile)); err == nil {
+		t.Error("half an epoch was saved")
+	}
+	stopPretrain(t, o, 6) // in the second
+	if _, err := loadBackbone(o.Out, "", 1, nil, nil); err == nil || !strings.Contains(err.Error(), "not finished") {
+		t.Errorf("weights that are not finished: %v", err)
+	}
+	other := o
+	other.Seed = 9
+	if _, err := Pretrain(t.Context(), other); err == nil || !strings.Contains(err.Error(), "other settings") {
+		t.Errorf("other settings than those of a begun one: %v", err)
+	}
+	first := 0
+	o.Progress = func(e Event) {
+		if first == 0 {
+			first = e.Done
+		}
+	}
+	resumed, err := Pretrain(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != 5 {
+		t.Errorf("it went on at step %d, not 5", first)
+	}
+	if resumed.Accuracy != m.Accuracy || resumed.Digest != m.Digest {
+		t.Errorf("resumed: %+v, not %+v", resumed, m)
+	}
+	for _, name := range []string{vilt.WeightsFile, vilt.ConfigFile, vilt.VocabFile} {
+		x, errX := os.ReadFile(filepath.Join(o.Out, name))
+		y, errY := os.ReadFile(filepath.Join(whole.Out, name))
+		if errX != nil || errY != nil || !bytes.Equal(x, y) {
+			t.Errorf("%s differs after going on (%v, %v)", name, errX, errY)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(o.Out, halfwayFile)); err == nil {
+		t.Error("the state of pretraining was left behind")
+	}
+	o.Progress = func(Event) { t.Error("finished weights are made again") }
+	if again, err := Pretrain(t.Context(), o); err != nil || !reflect.DeepEqual(again.Classes, m.Classes) {
+		t.Errorf("finished weights: %+v (%v)", again, err)
+	}
+	other.Force, other.Schedule.Epochs = true, 1
+	if forced, err := Pretrain(t.Context(), other); err != nil || forced.Digest == m.Digest {
+		t.Errorf("forced: %+v (%v)", forced, err)
+	}
+}
+
+// TestPretrainedClassesAreRefused: a class that the backbone has seen is not new.
+func TestPretrainedClassesAreRefused(t *testing.T) {
+	o := testRun(t)
+	data, err := dataset.Open(o.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	base := data.Classes[0].WNID + "," + data.Classes[1].WNID
+	p := testPretrain(t)
+	p.Classes, p.Schedule.Epochs = base, 1
+	m, err := Pretrain(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Classes) != 2 {
+		t.Fatalf("pretrained on %v", m.Classes)
+	}
+	o.Weights = p.Out
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "pretrained on class") {
+		t.Errorf("a run on classes of pretraining: %v", err)
+	}
+	if _, err := os.Stat(o.Out); err == nil {
+		t.Error("the refused run left a folder")
+	}
+	o.Classes, o.Phases, o.Schedule.Epochs = "!"+strings.ReplaceAll(base, ",", ",!"), 1, 1
+	if r := mustRun(t, o); len(r.Classes) != 3 {
+		t.Errorf("a run on the others has %d classes", len(r.Classes))
+	}
+}
+
+// TestPretrainLeavesOthersWeights: weights that mcil did not make are not overwritten.
+func TestPretrainLeavesOthersWeights(t *testing.T) {
+	p := testPretrain(t)
+	if err := os.MkdirAll(p.Out, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(p.Out, vilt.WeightsFile)
+	if err := os.WriteFile(file, []byte("published"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, force := range []bool{false, true} {
+		p.Force = force
+		if _, err := Pretrain(t.Context(), p); err == nil || !strings.Contains(err.Error(), "would be overwritten") {
+			t.Errorf("force %v: %v", force, err)
+		}
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "published" {
+		t.Errorf("the file is %q (%v)", b, err)
+	}
+}

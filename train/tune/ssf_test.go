@@ -1,0 +1,61 @@
+package tune
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// TestSSFStart: gamma starts about 1 and beta about 0, deviation 0.02, by the seed alone.
+func TestSSFStart(t *testing.T) {
+	c, err := vilt.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, again, other := NewSSF(c, 1), NewSSF(c, 1), NewSSF(c, 2)
+	if want := 2 * (2*64 + 3*(64+192+64+64+256+64)); s.Count() != want {
+		t.Errorf("%d values, not %d", s.Count(), want)
+	}
+	var sums, squares [2]float64
+	for i, x := range s.Tensors {
+		if !slices.Equal(x.Data, again.Tensors[i].Data) || slices.Equal(x.Data, other.Tensors[i].Data) {
+			t.Fatalf("%s does not follow the seed", x.Name)
+		}
+		for _, v := range x.Data {
+			sums[i%2] += float64(v)
+			squares[i%2] += (float64(v) - float64(1-i%2)) * (float64(v) - float64(1-i%2))
+		}
+	}
+	n := float64(s.Count() / 2)
+	for k, want := range []float64{1, 0} { // the mean's own deviation is 0.02/sqrt(2240), 0.0004
+		if mean, deviation := sums[k]/n, math.Sqrt(squares[k]/n); math.Abs(mean-want) > 0.002 || math.Abs(deviation-0.02) > 0.002 {
+			t.Errorf("mean %.4f and deviation %.4f, not %g and 0.02", mean, deviation, want)
+		}
+	}
+}
+
+// TestSSFInto: every place gets its own pair, of its width, on the tuner's memory.
+func TestSSFInto(t *testing.T) {
+	c, err := vilt.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewSSF(c, 1)
+	hook, nodes := s.Into(gorgonia.NewGraph())
+	if len(nodes) != len(s.Tensors) {
+		t.Fatalf("%d nodes of %d vectors", len(nodes), len(s.Tensors))
+	}
+	for i, p := range vilt.Places(c) {
+		gamma, beta := hook(p.Name, p.Width)
+		for k, n := range []*gorgonia.Node{gamma, beta} {
+			x := s.Tensors[2*i+k]
+			if n.Name() != x.Name || n.Shape()[0] != p.Width || &n.Value().Data().([]float32)[0] != &x.Data[0] {
+				t.Errorf("place %s gets %s of %v", p.Name, n.Name(), n.Shape())
+			}
+		}
+	}
+}
