@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
@@ -52,6 +53,9 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 
 // resume restores the run after its last whole phase.
 func (r *run) resume() error {
+	if err := schemas.RemoveTemporary(r.o.Out); err != nil {
+		return err
+	}
 	for t := range r.phases {
 		var c checkpoint
 		err := schemas.ReadJSON(filepath.Join(r.phaseDir(t), "phase.json"), schemas.PhaseHeader, &c)
@@ -70,6 +74,9 @@ func (r *run) resume() error {
 		if err != nil {
 			return fmt.Errorf("resume: %w", err)
 		}
+		if err := r.checkFit(exemplars); err != nil {
+			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+		}
 		if err := r.store.Restore(exemplars, c.Budgets); err != nil {
 			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
 		}
@@ -79,6 +86,20 @@ func (r *run) resume() error {
 		}
 		if err := method.Restore(r.learner, saved); err != nil {
 			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+		}
+	}
+	return nil
+}
+
+// checkFit refuses exemplars that this run's encoder could not have made: it would read beyond its tables.
+func (r *run) checkFit(exemplars []memory.Exemplar) error {
+	p, pieces := r.encoding.Processor, r.encoding.Tokenizer.Len()
+	for _, e := range exemplars {
+		switch {
+		case e.PatchPx != p.Patch || e.TextLen > r.encoding.MaxText || e.GridH*e.GridW > (p.Short/p.Patch)*(p.Long/p.Patch),
+			e.Label < 0 || e.Label >= len(r.position),
+			slices.ContainsFunc(e.Tokens, func(id uint16) bool { return int(id) >= pieces }):
+			return fmt.Errorf("exemplar %s of class %d does not fit the encoder: memory.arrow is damaged or of another run", e.ID, e.Label)
 		}
 	}
 	return nil

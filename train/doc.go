@@ -11,6 +11,13 @@
 // Training and memory see train rows only. Test rows are read after a phase, to fill the accuracy matrix, and nothing is
 // chosen by them.
 //
+// # A folder of weights
+//
+// model.safetensors, config.json and vocab.txt as transformers has them, and mcil.json, written last, with the classes of
+// pretraining: none of them can be new in a run. While pretraining is under way pretrain.safetensors holds weights,
+// classifier and the optimizer's moments after the last whole epoch; one that was killed goes on from there to the same
+// bytes.
+//
 // # A run folder
 //
 //	run.json      effective settings and the digest of all that decides the result

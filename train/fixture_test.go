@@ -30,11 +30,14 @@ const (
 	testPerClass = testTrain + testTest
 )
 
+var fixtureRoot string // of what fixture made, if it did
+
 var fixture = sync.OnceValues(func() (dirs struct{ data, weights string }, err error) {
 	root, err := os.MkdirTemp("", "mcil-train-test-")
 	if err != nil {
 		return dirs, err
 	}
+	fixtureRoot = root
 	dirs.data, dirs.weights = filepath.Join(root, "data"), filepath.Join(root, "weights")
 	ctx := context.Background()
 	pictures := filepath.Join(root, "pictures")
@@ -114,8 +117,8 @@ func smallWeights(dir string, captions map[dataset.ID]dataset.Caption) error {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dirs, err := fixture(); err == nil {
-		os.RemoveAll(filepath.Dir(dirs.data))
+	if fixtureRoot != "" {
+		os.RemoveAll(fixtureRoot)
 	}
 	os.Exit(code)
 }

@@ -40,7 +40,7 @@ func claimWeights(dir, digest string, force bool) (old schemas.WeightsManifest, 
 	if _, err := os.Stat(halfway); err == nil && force {
 		return old, false, removeWeights(dir)
 	} else if err == nil {
-		return old, false, nil
+		return old, false, schemas.RemoveTemporary(dir)
 	}
 	if _, err := os.Stat(filepath.Join(dir, vilt.WeightsFile)); err == nil {
 		return old, false, fmt.Errorf("weights %s: %s is not from mcil pretrain and would be overwritten: give another --out", dir, vilt.WeightsFile)

@@ -269,6 +269,18 @@ func TestResumeRefusesDamage(t *testing.T) {
 	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "phase-00") {
 		t.Errorf("a checkpoint of another shape: %v", err)
 	}
+	file = filepath.Join(o.Out, "phase-00", "memory.arrow")
+	exemplars, err := schemas.ReadExemplars(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exemplars[1].Tokens[0] = 65_000 // beyond the vocabulary
+	if err := schemas.WriteExemplars(file, exemplars); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "does not fit the encoder") {
+		t.Errorf("a memory of another vocabulary: %v", err)
+	}
 }
 
 // TestWorkersAndFolders: neither the number of workers, the memory for pictures, nor where data and weights lie matters.

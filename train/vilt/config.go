@@ -96,6 +96,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("vilt config: num_hidden_layers is %d: it must be at most 1000", c.Depth)
 	case c.Channels != 3:
 		return fmt.Errorf("vilt config: num_channels is %d: pictures have 3", c.Channels)
+	case !(c.Eps > 0):
+		return fmt.Errorf("vilt config: layer_norm_eps is %g: it must be above 0", c.Eps)
 	case c.Modalities < 2:
 		return fmt.Errorf("vilt config: modality_type_vocab_size is %d: text and image need 2", c.Modalities)
 	}

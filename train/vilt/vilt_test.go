@@ -208,6 +208,7 @@ func TestConfigValidation(t *testing.T) {
 		"modality_type_vocab_size":              func(c *Config) { c.Modalities = 1 },
 		"intermediate_size":                     func(c *Config) { c.Hidden = 1 << 21 },
 		"num_hidden_layers":                     func(c *Config) { c.Depth = 1001 },
+		"layer_norm_eps":                        func(c *Config) { c.Eps = 0 },
 	} {
 		c := small()
 		change(&c)
