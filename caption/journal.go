@@ -118,7 +118,7 @@ func readJournal(path string, visit func(schemas.Caption) error) (torn bool, err
 			err = visit(c)
 		}
 		if err != nil {
-			return false, fmt.Errorf("%s:%d: %w", path, n, err)
+			return false, fmt.Errorf("%s:%d: %w: %w", path, n, err, schemas.ErrDamaged)
 		}
 		b = rest
 	}

@@ -58,9 +58,9 @@ func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.D
 		return m, err
 	}
 	inputs := o.inputs(s, split)
-	old, err := existing(dir)
+	old, foreign, err := existing(dir)
 	switch {
-	case err != nil && (!o.Force || errors.Is(err, errForeign)):
+	case err != nil && (!o.Force || foreign):
 		return m, err
 	case old != nil && old.Inputs == inputs:
 		return *old, nil
@@ -105,29 +105,27 @@ func swap(partial, dir, replaced string) error {
 	return errors.Join(schemas.SyncDir(filepath.Dir(filepath.Clean(dir))), os.RemoveAll(replaced))
 }
 
-// errForeign: what is at the place for the dataset was not written by Build.
-var errForeign = errors.New("not a dataset")
-
-// existing reads the manifest in dir; nil where dir is absent or empty, an error where something else is there.
-func existing(dir string) (*schemas.DatasetManifest, error) {
-	var m schemas.DatasetManifest
+// existing reads the manifest in dir: nil where dir is absent or empty, an error where something else is there. foreign says
+// that Build did not write it, so that no flag makes Build replace it.
+func existing(dir string) (m *schemas.DatasetManifest, foreign bool, err error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("dataset %s: is a file: give another --out: %w: %w", dir, ErrRefused, errForeign)
+		return nil, true, fmt.Errorf("dataset %s: is a file: give another --out: %w", dir, ErrRefused)
 	}
-	err := schemas.ReadJSON(filepath.Join(dir, "manifest.json"), schemas.DatasetHeader, &m)
+	m = &schemas.DatasetManifest{}
+	err = schemas.ReadJSON(filepath.Join(dir, "manifest.json"), schemas.DatasetHeader, m)
 	if errors.Is(err, fs.ErrNotExist) {
 		if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
-			return nil, fmt.Errorf("dataset %s: the folder holds other things: give another --out: %w: %w", dir, ErrRefused, errForeign)
+			return nil, true, fmt.Errorf("dataset %s: the folder holds other things: give another --out: %w", dir, ErrRefused)
 		}
-		return nil, nil
+		return nil, false, nil
 	}
 	if u := (*schemas.UnsupportedError)(nil); errors.As(err, &u) && u.Got.Schema == u.Want.Schema {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, false, fmt.Errorf("dataset: %w", err)
 	}
 	if err != nil { // a caption store has a manifest.json too
-		return nil, fmt.Errorf("dataset: %w: give another --out: %w: %w", err, ErrRefused, errForeign)
+		return nil, true, fmt.Errorf("dataset: %w: give another --out: %w", err, ErrRefused)
 	}
-	return &m, nil
+	return m, false, nil
 }
 
 // inputs is a digest of all that decides the bytes of the dataset.

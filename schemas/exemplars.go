@@ -99,7 +99,7 @@ func ReadExemplars(path string) (exemplars []Exemplar, err error) {
 	defer f.Close()
 	defer func() { // the Arrow reader panics on some damaged files
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: damaged Arrow file: %v", path, p)
+			err = fmt.Errorf("%s: damaged Arrow file: %v: %w", path, p, ErrDamaged)
 		}
 	}()
 	info, err := f.Stat()
@@ -111,13 +111,13 @@ func ReadExemplars(path string) (exemplars []Exemplar, err error) {
 	}
 	r, err := ipc.NewFileReader(f, ipc.WithAllocator(&BoundedAllocator{MaxBytes: info.Size()}))
 	if err != nil {
-		return nil, fmt.Errorf("%s: not an Arrow IPC file: %w", path, err)
+		return nil, fmt.Errorf("%s: not an Arrow IPC file: %w: %w", path, err, ErrDamaged)
 	}
 	defer r.Close()
 	md := r.Schema().Metadata()
 	var got Header
 	if i := md.FindKey(MetadataKey); i < 0 || json.Unmarshal([]byte(md.Values()[i]), &got) != nil {
-		return nil, fmt.Errorf("%s: has no %q metadata: not an exemplar memory", path, MetadataKey)
+		return nil, fmt.Errorf("%s: has no %q metadata: not an exemplar memory: %w", path, MetadataKey, ErrDamaged)
 	}
 	if err := ExemplarsHeader.Check(path, got); err != nil {
 		return nil, err
@@ -127,12 +127,12 @@ func ReadExemplars(path string) (exemplars []Exemplar, err error) {
 		return nil, err
 	}
 	if !r.Schema().Equal(want) {
-		return nil, fmt.Errorf("%s: has other columns than an exemplar memory: %v", path, r.Schema().Fields())
+		return nil, fmt.Errorf("%s: has other columns than an exemplar memory: %v: %w", path, r.Schema().Fields(), ErrDamaged)
 	}
 	for i := range r.NumRecords() {
 		rec, err := r.RecordAt(i)
 		if err != nil {
-			return nil, fmt.Errorf("%s: batch %d: %w", path, i, err)
+			return nil, fmt.Errorf("%s: batch %d: %w: %w", path, i, err, ErrDamaged)
 		}
 		exemplars = append(exemplars, exemplarRows(rec)...)
 		rec.Release()

@@ -27,6 +27,9 @@ var (
 	PhaseHeader    = Header{"mcil.phase", 1}    // RUN/phase-NN/phase.json
 )
 
+// ErrDamaged is what readers wrap for a file that is not whole or not of its format.
+var ErrDamaged = errors.New("damaged")
+
 // UnsupportedError says that a file is not what was expected there, or is of a version that this program cannot read.
 type UnsupportedError struct {
 	Path string
@@ -50,13 +53,13 @@ func ReadJSON(path string, want Header, v any) error {
 	}
 	var got Header
 	if err := json.Unmarshal(b, &got); err != nil {
-		return fmt.Errorf("%s: damaged JSON: %w", path, err)
+		return fmt.Errorf("%s: damaged JSON: %w: %w", path, err, ErrDamaged)
 	}
 	if err := want.Check(path, got); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: damaged %s file: %w", path, want.Schema, err)
+		return fmt.Errorf("%s: damaged %s file: %w: %w", path, want.Schema, err, ErrDamaged)
 	}
 	return nil
 }

@@ -37,15 +37,15 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 	}
 	w, err := vilt.Load(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, schemas.ErrDamaged)
 	}
 	b := &backbone{weights: w, seen: map[string]bool{}}
 	vocab := filepath.Join(dir, vilt.VocabFile)
 	if b.tokenizer, err = dataset.ReadVocabulary(vocab); err != nil {
-		return nil, fmt.Errorf("weights %s: %w", dir, err)
+		return nil, fmt.Errorf("weights %s: %w: %w", dir, err, schemas.ErrDamaged)
 	}
 	if b.tokenizer.Len() != w.Config.Vocab {
-		return nil, fmt.Errorf("weights %s: %s has %d pieces and %s says %d", dir, vilt.VocabFile, b.tokenizer.Len(), vilt.ConfigFile, w.Config.Vocab)
+		return nil, fmt.Errorf("weights %s: %s has %d pieces and %s says %d: %w", dir, vilt.VocabFile, b.tokenizer.Len(), vilt.ConfigFile, w.Config.Vocab, schemas.ErrDamaged)
 	}
 	var m schemas.WeightsManifest
 	err = schemas.ReadJSON(filepath.Join(dir, manifestFile), schemas.WeightsHeader, &m)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,7 +46,8 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	if err := schemas.WriteJSON(filepath.Join(partial, "phase.json"), c); err != nil {
 		return err
 	}
-	if err := os.Rename(partial, dir); err != nil {
+	// A later phase may be left of a run whose earlier ones are gone: of a --force that was killed, say.
+	if err := errors.Join(os.RemoveAll(dir), os.Rename(partial, dir)); err != nil {
 		return err
 	}
 	return schemas.SyncDir(r.o.Out)
@@ -63,7 +65,7 @@ func (r *run) resume() error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("resume: %w", err)
+			return fmt.Errorf("resume: %w: %w", err, schemas.ErrDamaged)
 		}
 		r.reports, r.matrix = append(r.reports, c.Report), append(r.matrix, c.AccuracyRow)
 		r.gallery = append(r.gallery, c.Gallery...)
@@ -72,20 +74,20 @@ func (r *run) resume() error {
 		}
 		exemplars, err := schemas.ReadExemplars(filepath.Join(r.phaseDir(t), "memory.arrow"))
 		if err != nil {
-			return fmt.Errorf("resume: %w", err)
+			return fmt.Errorf("resume: %w: %w", err, schemas.ErrDamaged)
 		}
 		if err := r.checkFit(exemplars); err != nil {
-			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
 		if err := r.store.Restore(exemplars, c.Budgets); err != nil {
-			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
 		saved, err := vilt.ReadSafetensors(filepath.Join(r.phaseDir(t), "tuner.safetensors"))
 		if err != nil {
-			return fmt.Errorf("resume: %w", err)
+			return fmt.Errorf("resume: %w: %w", err, schemas.ErrDamaged)
 		}
 		if err := method.Restore(r.learner, saved); err != nil {
-			return fmt.Errorf("resume %s: %w", r.phaseDir(t), err)
+			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
 	}
 	return nil
@@ -130,7 +132,8 @@ func newLog(path string, phase int) (*runLog, error) {
 		}
 	}
 	if len(kept) < len(old) {
-		if err := os.WriteFile(path, kept, 0o666); err != nil {
+		err := schemas.WriteFile(path, func(w io.Writer) error { _, err := w.Write(kept); return err })
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -30,7 +31,7 @@ func claimWeights(dir, digest string, force bool) (old schemas.WeightsManifest, 
 	case finished && err != nil:
 		return old, false, err
 	case finished && old.Digest != digest:
-		return old, false, fmt.Errorf("weights %s: were made with other settings or data: give --force to start afresh, or another --out", dir)
+		return old, false, fmt.Errorf("weights %s: were made with other settings or data: give --force to start afresh, or another --out: %w", dir, dataset.ErrRefused)
 	case finished:
 		if err := os.Remove(halfway); err != nil && !errors.Is(err, fs.ErrNotExist) { // killed between manifest and removal
 			return old, false, err
@@ -43,9 +44,9 @@ func claimWeights(dir, digest string, force bool) (old schemas.WeightsManifest, 
 		return old, false, schemas.RemoveTemporary(dir)
 	}
 	if _, err := os.Stat(filepath.Join(dir, vilt.WeightsFile)); err == nil {
-		return old, false, fmt.Errorf("weights %s: %s is not from mcil pretrain and would be overwritten: give another --out", dir, vilt.WeightsFile)
+		return old, false, fmt.Errorf("weights %s: %s is not from mcil pretrain and would be overwritten: give another --out: %w", dir, vilt.WeightsFile, dataset.ErrRefused)
 	}
-	return old, false, os.MkdirAll(dir, 0o777)
+	return old, false, claimFolder("weights", dir, force)
 }
 
 // removeWeights takes the weights away before what tells whose they are.
@@ -79,7 +80,7 @@ func readHalfway(dir, digest string) ([]*vilt.Tensor, int, error) {
 		return nil, 0, fmt.Errorf("resume: %s: is not a state of pretraining that this mcil reads: remove it to start afresh", file)
 	}
 	if metadata["digest"] != digest {
-		return nil, 0, fmt.Errorf("weights %s: were begun with other settings or data: give --force to start afresh, or another --out", dir)
+		return nil, 0, fmt.Errorf("weights %s: were begun with other settings or data: give --force to start afresh, or another --out: %w", dir, dataset.ErrRefused)
 	}
 	return tensors, epochs, nil
 }

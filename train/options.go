@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -20,6 +21,9 @@ const (
 	RawExemplars    = "raw"
 	MaskedExemplars = "masked"
 )
+
+// ErrOptions is what Run and Pretrain wrap where options are at fault: alone, together, or for the data that they name.
+var ErrOptions = errors.New("options that cannot be")
 
 // Options say what to run. Zero means the default.
 type Options struct {
@@ -159,7 +163,7 @@ func SelectClasses(classes []dataset.Class, spec string) ([]int, error) {
 			for _, name := range []string{c.WNID, c.Name} {
 				match, err := path.Match(g, name)
 				if err != nil {
-					return nil, fmt.Errorf("classes %q: %q is not a glob: %w", spec, g, err)
+					return nil, fmt.Errorf("classes %q: %q is not a glob: %w: %w", spec, g, err, ErrOptions)
 				}
 				if match {
 					in = !out
@@ -171,7 +175,7 @@ func SelectClasses(classes []dataset.Class, spec string) ([]int, error) {
 		}
 	}
 	if len(selected) < 2 {
-		return nil, fmt.Errorf("classes %q select %d of %d classes: at least two are needed", spec, len(selected), len(classes))
+		return nil, fmt.Errorf("classes %q select %d of %d classes: at least two are needed: %w", spec, len(selected), len(classes), ErrOptions)
 	}
 	return selected, nil
 }
@@ -180,11 +184,11 @@ func SelectClasses(classes []dataset.Class, spec string) ([]int, error) {
 // 101 classes in 10 phases.
 func phasesOf(labels []int, order string, phases int) ([][]int, error) {
 	if phases > len(labels) {
-		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class", phases, len(labels))
+		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class: %w", phases, len(labels), ErrOptions)
 	}
 	permutation, err := dataset.ClassOrder(order, len(labels))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, ErrOptions)
 	}
 	size := len(labels) / phases
 	out := make([][]int, phases)

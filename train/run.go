@@ -34,7 +34,7 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	o = o.withDefaults()
 	o.Schedule = o.Schedule.WithDefaults()
 	if err := o.validate(); err != nil {
-		return schemas.Report{}, err
+		return schemas.Report{}, fmt.Errorf("%w: %w", err, ErrOptions)
 	}
 	r := &run{o: o}
 	defer r.close()
@@ -88,7 +88,7 @@ func (r *run) prepare() (string, error) {
 	}
 	for _, label := range labels {
 		if wnid := r.data.Classes[label].WNID; backbone.seen[wnid] {
-			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes", r.o.Weights, wnid, r.data.Classes[label].Name)
+			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes: %w", r.o.Weights, wnid, r.data.Classes[label].Name, dataset.ErrRefused)
 		}
 	}
 	r.encoding = backbone.encoding(r.o.CacheBytes)
@@ -111,8 +111,8 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	err := schemas.ReadJSON(file, schemas.RunHeader, &old)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(r.o.Out, 0o777); err != nil {
-			return report, false, fmt.Errorf("run: %w", err)
+		if err := claimFolder("run", r.o.Out, r.o.Force); err != nil {
+			return report, false, err
 		}
 		return report, false, schemas.WriteJSON(file, schemas.Run{
 			Header: schemas.RunHeader, Settings: r.o.settings(), Digest: digest, Program: r.o.Program,
@@ -120,13 +120,32 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	case err != nil:
 		return report, false, fmt.Errorf("run: %w", err)
 	case old.Digest != digest:
-		return report, false, fmt.Errorf("run %s: was made with other settings, data or weights: give --force to start afresh, or another --out", r.o.Out)
+		return report, false, fmt.Errorf("run %s: was made with other settings, data or weights: give --force to start afresh, or another --out: %w", r.o.Out, dataset.ErrRefused)
 	}
 	err = schemas.ReadJSON(filepath.Join(r.o.Out, "report.json"), schemas.ReportHeader, &report)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return report, err == nil, err
 	}
 	return report, false, r.resume()
+}
+
+// claimFolder makes dir where it is absent. Without force it refuses one that holds anything but a killed run's temporary
+// files.
+func claimFolder(what, dir string, force bool) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := schemas.RemoveTemporary(dir); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(dir)
+	if err == nil && len(left) > 0 && !force {
+		err = fmt.Errorf("the folder holds other things: give another --out: %w", dataset.ErrRefused)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", what, dir, err)
+	}
+	return nil
 }
 
 // removeRun deletes a run's files, and nothing that is not a run's.

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/train"
 )
 
@@ -20,6 +23,36 @@ type demoCmd struct {
 	Seeds     []uint64 `default:"1,2" help:"Seeds of the runs."`
 	Base      int      `default:"40" placeholder:"EPOCHS" help:"Epochs of pretraining."`
 	Epochs    int      `default:"6" help:"Epochs of each phase."`
+}
+
+// Validate refuses at once what a later stage would refuse after minutes.
+func (c *demoCmd) Validate() error {
+	known := []string{train.NoExemplars, train.RawExemplars, train.MaskedExemplars}
+	switch most := len(synth.Catalogue()); {
+	case c.Classes < 4 || c.Classes > most:
+		return fmt.Errorf("--classes=%d: choose 4 to %d", c.Classes, most)
+	case c.PerClass < 2:
+		return fmt.Errorf("--per-class=%d: choose 2 or more", c.PerClass)
+	case c.Phases < 1 || c.Phases > c.Classes/2:
+		return fmt.Errorf("--phases=%d: choose 1 to %d, for each phase needs a class of the %d that are learned in phases", c.Phases, c.Classes/2, c.Classes/2)
+	case c.Base < 1 || c.Epochs < 1:
+		return fmt.Errorf("--base=%d --epochs=%d: choose 1 or more", c.Base, c.Epochs)
+	case !(c.Budget > 0 && c.Budget < 1e9):
+		return fmt.Errorf("--budget=%g: choose a number of examples above 0", c.Budget)
+	case len(c.Seeds) == 0 || len(c.Exemplars) == 0:
+		return errors.New("--seeds and --exemplars: give at least one each")
+	}
+	for i, x := range c.Exemplars {
+		if !slices.Contains(known, x) || slices.Contains(c.Exemplars[:i], x) {
+			return fmt.Errorf("--exemplars=%s: choose from %s, each once", x, strings.Join(known, ","))
+		}
+	}
+	for i, seed := range c.Seeds {
+		if seed == 0 || slices.Contains(c.Seeds[:i], seed) {
+			return fmt.Errorf("--seeds=%d: choose 1 or more, each once", seed)
+		}
+	}
+	return nil
 }
 
 // Run goes through every stage in turn. Each finds what an earlier, killed demo left and goes on from there.

@@ -62,7 +62,7 @@ func (f *finding) print(w io.Writer) error {
 // inspect finds out what a path is by the files that only one kind of folder has.
 func inspect(ctx context.Context, path string) (*finding, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file or folder: %w", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s: no such file or folder: %w", path, dataset.ErrNoSource)
 	}
 	kinds := []struct {
 		file    string
@@ -138,6 +138,9 @@ func byCount(counts map[string]int) string {
 	if more := len(names) - 12; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
+	if len(parts) == 0 {
+		return "none"
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -165,7 +168,11 @@ func inspectCaptions(path string) (*finding, error) {
 	f.add("source", m.Source)
 	f.add("model", m.Model)
 	f.add("prompt", m.Prompt)
-	f.add("decoding", fmt.Sprint(m.Decoding))
+	var decoding []string
+	for _, name := range slices.Sorted(maps.Keys(m.Decoding)) {
+		decoding = append(decoding, fmt.Sprintf("%s %v", name, m.Decoding[name]))
+	}
+	f.add("decoding", strings.Join(decoding, ", "))
 	f.add("captions", n)
 	f.add("flags", byCount(flags))
 	f.add("failures", byCount(failures))

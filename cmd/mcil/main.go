@@ -39,7 +39,9 @@ import (
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/report"
 )
@@ -159,10 +161,13 @@ func complain(stderr io.Writer, err error) int {
 	return code
 }
 
-// sentinels are what the packages wrap for [exitCode] to find; at the end of a message they only repeat it.
-var sentinels = []error{
-	dataset.ErrRefused, dataset.ErrNoSource, caption.ErrNoStore, caption.ErrOtherRecipe, caption.ErrEndpoint,
+// refusals are what the packages wrap where input is at fault.
+var refusals = []error{
+	schemas.ErrDamaged, dataset.ErrRefused, dataset.ErrNoSource, synth.ErrFolder, caption.ErrNoStore, caption.ErrOtherRecipe, report.ErrNoRun,
 }
+
+// sentinels are what [exitCode] looks for; at the end of a message they only repeat it.
+var sentinels = append([]error{caption.ErrEndpoint, train.ErrOptions}, refusals...)
 
 // oneLine is the error's text in one line, without the sentinels that it may end with.
 func oneLine(err error) string {
@@ -182,14 +187,14 @@ func exitCode(err error) int {
 	var unsupported *schemas.UnsupportedError
 	var unfinished *report.UnfinishedError
 	switch {
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, train.ErrOptions):
 		return exitUsage
 	case errors.As(err, &failures):
 		return exitFailures
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &unsupported), errors.As(err, &unfinished), errors.Is(err, dataset.ErrRefused), errors.Is(err, dataset.ErrNoSource),
-		errors.Is(err, caption.ErrNoStore), errors.Is(err, caption.ErrOtherRecipe), errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &unsupported), errors.As(err, &unfinished), errors.Is(err, fs.ErrNotExist),
+		slices.ContainsFunc(refusals, func(e error) bool { return errors.Is(err, e) }):
 		return exitRefused
 	}
 	return exitFailed

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcil/mcil/train"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // scheduleFlags are the flags of both verbs that learn.
@@ -92,7 +93,7 @@ type trainCmd struct {
 	Order       string   `default:"1993" help:"Class order: natural (sorted wnids), or a seed of numpy's RandomState permutation."`
 	Repair      float64  `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class; negative: never. Default: 0.5."`
 	Weights     string   `default:"random" placeholder:"DIR" help:"Folder of weights (config.json, model.safetensors, vocab.txt), or random."`
-	Model       string   `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape of random weights."`
+	Model       string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Seed        uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
 	Force       bool     `help:"Start afresh where a run exists."`
 	JSON        bool     `help:"Print the report as JSON."`
@@ -114,6 +115,12 @@ func (c *trainCmd) Validate() error {
 		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1, or a negative number for never", c.Repair)
 	case c.Phases < 1:
 		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
+	case c.Model != "" && c.Weights != "random":
+		return fmt.Errorf("--model=%s has no effect beside --weights=%s, which has a shape of its own: leave it out", c.Model, c.Weights)
+	case c.Model != "":
+		if _, err := vilt.Preset(c.Model); err != nil {
+			return fmt.Errorf("--model: %w", err)
+		}
 	}
 	return c.scheduleFlags.validate()
 }

@@ -120,6 +120,9 @@ feed:
 	return nil
 }
 
+// ErrFolder is what Write wraps where the folder holds something else.
+var ErrFolder = errors.New("the folder is taken")
+
 // claim makes sure that dir is ours to fill: it holds the same README.txt, or nothing.
 func claim(dir string, text []byte) error {
 	name := filepath.Join(dir, "README.txt")
@@ -127,7 +130,7 @@ func claim(dir string, text []byte) error {
 	case err == nil && bytes.Equal(old, text):
 		return nil
 	case err == nil:
-		return fmt.Errorf("synth: %s describes another data set (other seed, classes or pictures a class): choose an empty folder", name)
+		return fmt.Errorf("synth: %s describes another data set (other seed, classes or pictures a class): choose an empty folder: %w", name, ErrFolder)
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("synth: read %s: %w", name, err)
 	}
@@ -140,7 +143,7 @@ func claim(dir string, text []byte) error {
 	}
 	// a run that was killed at once leaves nothing but its temporary README
 	if i := slices.IndexFunc(list, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), tempPrefix) }); i >= 0 {
-		return fmt.Errorf("synth: folder %s is not empty (it has %s) and has no README.txt of ours: choose an empty folder", dir, list[i].Name())
+		return fmt.Errorf("synth: folder %s is not empty (it has %s) and has no README.txt of ours: choose an empty folder: %w", dir, list[i].Name(), ErrFolder)
 	}
 	if err := replace(name, text, true); err != nil {
 		return fmt.Errorf("synth: write %s: %w", name, err)

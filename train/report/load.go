@@ -20,6 +20,9 @@ type Run struct {
 	Gallery  *schemas.Gallery // nil where the run saved none
 }
 
+// ErrNoRun is what [Load] wraps for a folder without a run in it.
+var ErrNoRun = errors.New("no run")
+
 // UnfinishedError names runs that have no report yet.
 type UnfinishedError struct {
 	Dirs []string // in the order found; never empty
@@ -46,7 +49,7 @@ func Load(ctx context.Context, dirs []string) ([]Run, error) {
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: no run in it (a run folder holds run.json): name a folder that mcil train or mcil sweep wrote", dir)
+			return nil, fmt.Errorf("%s: no run in it (a run folder holds run.json): name a folder that mcil train or mcil sweep wrote: %w", dir, ErrNoRun)
 		}
 		for _, f := range found {
 			target, err := filepath.EvalSymlinks(f)

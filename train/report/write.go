@@ -72,7 +72,7 @@ func Write(ctx context.Context, dir string, runs []Run, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o777), schemas.RemoveTemporary(dir)); err != nil {
 		return err
 	}
 	svg := func(p plot) func(io.Writer) error {
