@@ -17,6 +17,11 @@
 // A failure is a record like any other, with its [Class] and an excerpt of what the endpoint said. A plain rerun asks
 // again for what failed; [Options.OnlyFailed] asks for nothing else.
 //
+// # One picture under two names
+//
+// The answer belongs to the picture: a picture that was renamed, or is there twice, gets a record of its own with the
+// answer that the store has, Attempts 0 and no tokens. Twins on the way at the same time may both be asked for.
+//
 // # Compatibility
 //
 // Stores of version 1 stay readable. A store holds the answers to one recipe.
@@ -26,6 +31,7 @@ import "context"
 
 // Request is one question about one picture, without a word about what the picture is known to show.
 type Request struct {
+	Model     string // as the endpoint knows it
 	Prompt    string
 	Image     []byte // encoded, as sent
 	MediaType string // such as image/jpeg

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/mcil/mcil/schemas"
@@ -26,8 +25,8 @@ const syncEvery = time.Second
 // recordTime is RFC 3339 in UTC with a fixed width, so that text order is time order.
 const recordTime = "2006-01-02T15:04:05.000000Z"
 
+// journal is one writer's file. Its calls follow one another: [Store.Append] sees to that.
 type journal struct {
-	mu     sync.Mutex
 	f      *os.File
 	synced time.Time
 	broken error // the first failed write: what follows it could not be told from damage
@@ -53,8 +52,6 @@ func (j *journal) append(c schemas.Caption) error {
 	if err != nil {
 		return err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if j.broken != nil {
 		return j.broken
 	}
@@ -70,8 +67,6 @@ func (j *journal) append(c schemas.Caption) error {
 }
 
 func (j *journal) close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	return errors.Join(j.f.Sync(), j.f.Close())
 }
 

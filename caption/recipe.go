@@ -11,7 +11,7 @@ import (
 
 // Recipe is everything in a request but the picture. Equal digests mean that answers may stand for one another.
 type Recipe struct {
-	Model    string // as asked of the endpoint
+	Model    string // as asked of the endpoint; has no default
 	Prompt   string // default DefaultPrompt
 	Decoding Decoding
 	Picture  Picture

@@ -30,7 +30,8 @@ type Options struct {
 	AttemptTimeout time.Duration // for one call; default 120 s
 	Backoff        time.Duration // bound of the first wait between calls, doubled for each further one; default 500 ms
 	BackoffLimit   time.Duration // bound of any wait, the endpoint's own Retry-After included; default 60 s
-	GiveUpAfter    int           // stop when so many pictures in a row failed and none succeeded; default 5; negative: never
+	GiveUpAfter    int           // stop when so many pictures in a row failed and none succeeded; default 5; negative: never, for silence either
+	SilentAfter    int           // stop when so many pictures in a row got no answer at all, whatever succeeded before; default 4 for each worker
 	InFlightBytes  int64         // encoded pictures and their requests in memory; default 256 MiB
 	Seed           uint64        // of the jitter of waits
 
@@ -45,6 +46,7 @@ func (o Options) withDefaults() Options {
 	o.BackoffLimit = positive(o.BackoffLimit, time.Minute)
 	o.InFlightBytes = positive(o.InFlightBytes, 256<<20)
 	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 5)
+	o.SilentAfter = positive(o.SilentAfter, 4*o.Workers)
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
@@ -62,7 +64,7 @@ func positive[T int | int64 | time.Duration](v, otherwise T) T {
 type Progress struct {
 	Total   int // selected
 	Done    int
-	Cached  int // had a caption already
+	Cached  int // had a caption already, or got that of a picture of the same bytes
 	Asked   int // sent at least once
 	Failed  int // of this run
 	Retries int // calls beyond a picture's first
@@ -78,7 +80,8 @@ type Result struct {
 
 // Run asks for the captions that the store lacks. When ctx ends it starts nothing more, waits for the calls on the way,
 // saves their outcomes and returns ctx's error; a picture that was waiting to be asked again is left for the next run. A
-// picture's failure is recorded and is not an error of Run; an endpoint that answers nothing at all is ([ErrEndpoint]).
+// picture's failure is recorded and is not an error of Run; an endpoint that answers nothing at all, or falls silent, is
+// ([ErrEndpoint]).
 func Run(ctx context.Context, o Options) (Result, error) {
 	o = o.withDefaults()
 	r := &run{
@@ -88,7 +91,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		decoded: semaphore.NewWeighted(decodedBytes),
 		result:  Result{Failures: map[Class]int{}},
 	}
-	entries := r.selected()
+	entries := Plan(o).Entries
 	r.result.Total = len(entries)
 
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -137,6 +140,7 @@ type run struct {
 	mu     sync.Mutex
 	result Result
 	row    int // failures since the last caption
+	silent int // failures since the last answer
 	worked bool
 }
 
@@ -145,27 +149,6 @@ const (
 	copiesInCall = 5 // file, prepared picture, base64, body and the body again under way: about 3.7 times the file, rounded up
 	bytesInPixel = 8 // decoded, and resized or laid on white
 )
-
-// selected lists the pictures of the run.
-func (r *run) selected() []dataset.Entry {
-	failed := map[dataset.ID]bool{}
-	if r.OnlyFailed {
-		for id := range r.Store.Failures() {
-			failed[id] = true
-		}
-	}
-	var entries []dataset.Entry
-	for _, e := range r.Source.Entries() {
-		if r.Limit > 0 && len(entries) == r.Limit {
-			break
-		}
-		if r.Select != nil && !r.Select(e) || r.OnlyFailed && !failed[e.ID] {
-			continue
-		}
-		entries = append(entries, e)
-	}
-	return entries
-}
 
 // one brings one picture to a record. Its error ends the run.
 func (r *run) one(ctx context.Context, e dataset.Entry, wait *waiter) error {
@@ -184,6 +167,14 @@ func (r *run) one(ctx context.Context, e dataset.Entry, wait *waiter) error {
 	}
 	c := schemas.Caption{ImageSHA256: dataset.Digest(encoded)}
 	if _, ok := r.Store.Lookup(e.ID, c.ImageSHA256); ok {
+		r.count(func(p *Result) { p.Cached++ })
+		return nil
+	}
+	if twin, ok := r.Store.Twin(c.ImageSHA256); ok {
+		twin.Attempts, twin.LatencyMS, twin.PromptTokens, twin.CompletionTokens = 0, 0, 0, 0 // the first record has them
+		if err := r.save(e, twin); err != nil {
+			return err
+		}
 		r.count(func(p *Result) { p.Cached++ })
 		return nil
 	}
@@ -213,7 +204,7 @@ func (r *run) request(ctx context.Context, encoded []byte) (Request, error) {
 	}
 	defer r.decoded.Release(size)
 	sent, mediaType, err := recipe.Picture.Prepare(encoded)
-	return Request{Prompt: recipe.Prompt, Image: sent, MediaType: mediaType, Decoding: recipe.Decoding}, err
+	return Request{Model: recipe.Model, Prompt: recipe.Prompt, Image: sent, MediaType: mediaType, Decoding: recipe.Decoding}, err
 }
 
 // ask calls until there is a caption, asking again cannot help, or attempts run out.
@@ -254,7 +245,7 @@ func (r *run) succeed(e dataset.Entry, c schemas.Caption, a Answer) error {
 		p.Retries += c.Attempts - 1
 		p.PromptTokens += a.PromptTokens
 		p.CompletionTokens += a.CompletionTokens
-		r.worked, r.row = true, 0
+		r.worked, r.row, r.silent = true, 0, 0
 	})
 	return nil
 }
@@ -275,12 +266,23 @@ func (r *run) fail(e dataset.Entry, c schemas.Caption, failure *Error, calls int
 		}
 		p.Asked++
 		p.Retries += calls - 1
+		if failure.Class == Network || failure.Class == Timeout {
+			r.silent++
+		} else {
+			r.silent = 0
+		}
 		if failure.Class == Empty { // the endpoint works
 			return
 		}
-		if r.row++; !r.worked && r.GiveUpAfter > 0 && r.row >= r.GiveUpAfter {
+		r.row++
+		switch {
+		case r.GiveUpAfter < 0:
+		case !r.worked && r.row >= r.GiveUpAfter:
 			giveUp = fmt.Errorf("endpoint %s: the first %d pictures all failed, the last with %s: check that it runs and what it serves: %w",
 				failure.Endpoint, r.row, failure, ErrEndpoint)
+		case r.silent >= r.SilentAfter:
+			giveUp = fmt.Errorf("endpoint %s: has stopped answering: %d pictures in a row failed, the last with %s: what it answered is saved: when it runs again, the same command goes on: %w",
+				failure.Endpoint, r.silent, failure, ErrEndpoint)
 		}
 	})
 	return giveUp

@@ -110,6 +110,9 @@ func TestRunLimitAndSelect(t *testing.T) {
 
 func TestRunNeverSendsTheClass(t *testing.T) {
 	f := fake{answer: func(_ context.Context, _ int, r caption.Request) (caption.Answer, error) {
+		if r.Model != "m" || r.Prompt != caption.DefaultPrompt {
+			t.Errorf("asks the model %q for %q", r.Model, r.Prompt)
+		}
 		for _, s := range []string{"n01443537", "n01484850", "sketch", "goldfish", "shark", "jpg"} {
 			if strings.Contains(r.Prompt+string(r.Image), s) {
 				t.Errorf("the request holds %q", s)
@@ -241,6 +244,106 @@ func TestRunGivesUpOnADeadEndpoint(t *testing.T) {
 	o.GiveUpAfter, o.Attempts = -1, 1
 	if r, err = caption.Run(t.Context(), o); err != nil || r.Failed != 200 {
 		t.Errorf("told never to give up: %+v, %v", r, err)
+	}
+}
+
+// An endpoint that dies in the middle is not waited for with every picture that is left.
+func TestRunGivesUpOnAnEndpointThatFellSilent(t *testing.T) {
+	down := true
+	f := fake{answer: func(_ context.Context, n int, _ caption.Request) (caption.Answer, error) {
+		if down && n > 20 {
+			return caption.Answer{}, &caption.Error{Class: caption.Network, Retry: true, Endpoint: "http://e/v1", Err: errors.New("connection refused")}
+		}
+		return caption.Answer{Raw: "text"}, nil
+	}}
+	o := caption.Options{Source: captiontest.Pictures(t, 200), Captioner: &f, Store: openStore(t, t.TempDir()), Workers: 4, Attempts: 1}
+	r, err := caption.Run(t.Context(), o)
+	if !errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), "http://e/v1: has stopped answering: 16 pictures in a row failed") {
+		t.Errorf("error %v", err)
+	}
+	if r.Failed < 16 || r.Failed > 19 { // 4 for each worker, and what was on the way
+		t.Errorf("%+v", r)
+	}
+	down = false
+	if r, err = caption.Run(t.Context(), o); err != nil || r.Cached != 20 || r.Asked != 180 {
+		t.Errorf("when it runs again: %+v, %v", r, err)
+	}
+	// An answer in between, if only a refusal, is a sign of life.
+	f.calls.Store(0)
+	f.answer = func(_ context.Context, n int, _ caption.Request) (caption.Answer, error) {
+		switch {
+		case n == 1:
+			return caption.Answer{Raw: "text"}, nil
+		case n%3 == 0:
+			return caption.Answer{}, &caption.Error{Class: caption.Refused, Status: 400}
+		}
+		return caption.Answer{}, &caption.Error{Class: caption.Timeout}
+	}
+	o.Store, o.Workers = openStore(t, t.TempDir()), 1
+	if r, err = caption.Run(t.Context(), o); err != nil || r.Failed != 199 {
+		t.Errorf("with a sign of life: %+v, %v", r, err)
+	}
+}
+
+// A picture that was renamed, or is there twice, gets the answer at hand.
+func TestRunKnowsAPictureByItsBytes(t *testing.T) {
+	var f fake
+	source, dir := captiontest.Pictures(t, 10), t.TempDir()
+	o := caption.Options{Source: source, Captioner: &f, Store: openStore(t, dir), Workers: 1, Limit: 9}
+	if _, err := caption.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	entries := source.Entries()
+	first, err := source.Read(t.Context(), entries[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	captiontest.Spoil(source, entries[9], first)
+	o.Limit = 0
+	r, err := caption.Run(t.Context(), o)
+	if err != nil || r.Cached != 10 || r.Asked != 0 || f.calls.Load() != 9 {
+		t.Errorf("%+v, %v, %d calls", r, err, f.calls.Load())
+	}
+	o.Store.Close()
+	records := map[dataset.ID]schemas.Caption{}
+	for id, c := range openStore(t, dir).Captions() {
+		records[id] = c
+	}
+	c, of := records[entries[9].ID], records[entries[3].ID]
+	if c.ID != string(entries[9].ID) || c.Raw != of.Raw || c.ImageSHA256 != of.ImageSHA256 || c.Fingerprint != of.Fingerprint || c.Attempts != 0 || c.CompletionTokens != 0 {
+		t.Errorf("record %+v of the twin of %+v", c, of)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	source := captiontest.Pictures(t, 10)
+	entries := source.Entries()
+	o := caption.Options{Source: source, Limit: 4, Select: func(e dataset.Entry) bool { return e.ID != entries[0].ID }}
+	w := caption.Plan(o)
+	var size int64
+	for _, e := range entries[1:5] {
+		size += e.SizeBytes
+	}
+	if !slices.Equal(w.Entries, entries[1:5]) || w.Missing != 4 || w.MissingBytes != size {
+		t.Errorf("without a store: %+v", w)
+	}
+	f := fake{answer: func(_ context.Context, n int, _ caption.Request) (caption.Answer, error) {
+		if n == 2 {
+			return caption.Answer{}, &caption.Error{Class: caption.Refused}
+		}
+		return caption.Answer{Raw: "text"}, nil
+	}}
+	o.Store, o.Captioner, o.Workers = openStore(t, t.TempDir()), &f, 1
+	if _, err := caption.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.Limit = 5
+	if w = caption.Plan(o); !slices.Equal(w.Entries, entries[1:6]) || w.Missing != 2 {
+		t.Errorf("after a run: %+v", w)
+	}
+	o.OnlyFailed = true
+	if w = caption.Plan(o); !slices.Equal(w.Entries, entries[2:3]) || w.Missing != 1 {
+		t.Errorf("only failed: %+v", w)
 	}
 }
 

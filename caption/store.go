@@ -1,6 +1,7 @@
 package caption
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/mcil/mcil/dataset"
@@ -36,11 +38,14 @@ type Store struct {
 	manifest schemas.CaptionsManifest
 	torn     []string
 
-	mu      sync.RWMutex
+	writing sync.Mutex // of journal and recipe; taken before mu, so that a sync keeps no reader waiting
+	journal *journal   // made by the first Append
+
+	mu      sync.RWMutex                   // of the tables
 	ok      map[dataset.ID]schemas.Caption // the latest caption of an ID
 	older   map[picture]schemas.Caption    // captions of the same ID with other bytes
 	failed  map[dataset.ID]schemas.Caption // the latest failure of an ID that has no caption of the same bytes
-	journal *journal                       // made by the first Append
+	byBytes map[string]schemas.Caption     // the first caption of a picture, whatever its name, by the digest of its bytes
 }
 
 // picture is what a caption belongs to: the name and the file's own bytes.
@@ -53,6 +58,9 @@ type picture struct {
 // the manifest of a new store will name it. A store that holds another recipe is refused with [ErrOtherRecipe].
 func CreateStore(dir string, r Recipe, source string, program schemas.Program) (*Store, error) {
 	r = r.WithDefaults()
+	if r.Model == "" {
+		return nil, errors.New("caption store: the recipe names no model")
+	}
 	want := r.manifest()
 	want.Source, want.Program = source, program
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -86,10 +94,11 @@ func CreateStore(dir string, r Recipe, source string, program schemas.Program) (
 // OpenStore opens the store at dir for reading.
 func OpenStore(dir string) (*Store, error) {
 	s := &Store{
-		dir:    dir,
-		ok:     map[dataset.ID]schemas.Caption{},
-		older:  map[picture]schemas.Caption{},
-		failed: map[dataset.ID]schemas.Caption{},
+		dir:     dir,
+		ok:      map[dataset.ID]schemas.Caption{},
+		older:   map[picture]schemas.Caption{},
+		failed:  map[dataset.ID]schemas.Caption{},
+		byBytes: map[string]schemas.Caption{},
 	}
 	path := filepath.Join(dir, manifestName)
 	err := schemas.ReadJSON(path, schemas.CaptionsHeader, &s.manifest)
@@ -126,6 +135,9 @@ func (s *Store) take(c schemas.Caption) error {
 			s.failed[id] = c
 		}
 	} else {
+		if first, ok := s.byBytes[c.ImageSHA256]; !ok || cmp.Or(strings.Compare(c.Time, first.Time), strings.Compare(c.ID, first.ID)) < 0 {
+			s.byBytes[c.ImageSHA256] = c
+		}
 		was, ok := s.ok[id]
 		switch {
 		case !ok || was.ImageSHA256 == c.ImageSHA256 && was.Time <= c.Time:
@@ -147,8 +159,8 @@ func (s *Store) take(c schemas.Caption) error {
 // Append adds an outcome. When it returns, a crash of the program loses nothing of it; a power cut may lose the last
 // second.
 func (s *Store) Append(c schemas.Caption) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if s.recipe == (Recipe{}) {
 		return fmt.Errorf("caption store %s: was opened for reading", s.dir)
 	}
@@ -162,6 +174,8 @@ func (s *Store) Append(c schemas.Caption) error {
 	if err := s.journal.append(c); err != nil {
 		return fmt.Errorf("caption store %s: %w", s.dir, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.take(c)
 }
 
@@ -174,6 +188,22 @@ func (s *Store) Lookup(id dataset.ID, imageSHA256 string) (schemas.Caption, bool
 	}
 	c, ok := s.older[picture{id, imageSHA256}]
 	return c, ok
+}
+
+// Twin returns the first caption of a picture with those bytes, whatever its name.
+func (s *Store) Twin(imageSHA256 string) (schemas.Caption, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c, ok := s.byBytes[imageSHA256]
+	return c, ok
+}
+
+// has says whether there is a caption of that name, be it of these bytes or of others.
+func (s *Store) has(id dataset.ID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.ok[id]
+	return ok
 }
 
 // Captions yields the latest caption of every ID that has one, sorted by ID. Compare ImageSHA256 with the picture at
@@ -208,8 +238,8 @@ func (s *Store) Torn() []string { return s.torn }
 
 // Close syncs and closes the store's journal. The tables stay readable.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if s.journal == nil {
 		return nil
 	}

@@ -233,6 +233,9 @@ func TestStoreWritersShareNoFile(t *testing.T) {
 }
 
 func TestStoreMisuse(t *testing.T) {
+	if _, err := CreateStore(t.TempDir(), Recipe{}, "memory", schemas.Program{}); err == nil || !strings.Contains(err.Error(), "names no model") {
+		t.Errorf("a recipe without a model: %v", err)
+	}
 	if _, err := OpenStore(t.TempDir()); !errors.Is(err, ErrNoStore) {
 		t.Errorf("an empty folder: %v", err)
 	}

@@ -28,7 +28,8 @@ type Caption struct {
 	CaptionInfo
 }
 
-// CaptionOf returns the caption of a picture, and false where there is none.
+// CaptionOf returns the caption of a picture, and false where there is none. Build calls it several times a picture, and
+// from several goroutines at a time: it should look up, not compute.
 type CaptionOf func(id ID) (Caption, bool)
 
 // BuildOptions say what to write.
@@ -42,7 +43,8 @@ type BuildOptions struct {
 	// ShardBytes is how many bytes of pictures a file of a split holds, about; default 500 MiB.
 	ShardBytes int64
 	Force      bool // replace a dataset that was built from something else; a folder of other things is never replaced
-	// Progress, if not nil, is told after each row.
+	// Progress, if not nil, is told of every step, one call at a time. A row takes three: its picture is checked, it is
+	// written, and its share of the files is read for their digests.
 	Progress func(done, total int)
 }
 
@@ -58,6 +60,10 @@ func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.D
 		return m, err
 	}
 	inputs := o.inputs(s, split)
+	partial, replaced := beside(dir, ".partial"), beside(dir, ".replaced")
+	if err := restore(dir, replaced); err != nil {
+		return m, fmt.Errorf("dataset %s: %w", dir, err)
+	}
 	old, foreign, err := existing(dir)
 	switch {
 	case err != nil && (!o.Force || foreign):
@@ -67,7 +73,6 @@ func Build(ctx context.Context, s Source, dir string, o BuildOptions) (schemas.D
 	case old != nil && !o.Force:
 		return m, fmt.Errorf("dataset %s: was built from other pictures, captions or settings: give --force to replace it, or another --out: %w", dir, ErrRefused)
 	}
-	partial, replaced := beside(dir, ".partial"), beside(dir, ".replaced")
 	for _, left := range []string{partial, replaced} { // by a run that was killed
 		if err := os.RemoveAll(left); err != nil {
 			return m, fmt.Errorf("dataset %s: %w", dir, err)
@@ -105,6 +110,17 @@ func swap(partial, dir, replaced string) error {
 	return errors.Join(schemas.SyncDir(filepath.Dir(filepath.Clean(dir))), os.RemoveAll(replaced))
 }
 
+// restore undoes the first half of a swap that was killed between its renames: the old dataset is whole and has no other name.
+func restore(dir, replaced string) error {
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.Rename(replaced, dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // existing reads the manifest in dir: nil where dir is absent or empty, an error where something else is there. foreign says
 // that Build did not write it, so that no flag makes Build replace it.
 func existing(dir string) (m *schemas.DatasetManifest, foreign bool, err error) {
@@ -128,10 +144,11 @@ func existing(dir string) (m *schemas.DatasetManifest, foreign bool, err error) 
 	return m, false, nil
 }
 
-// inputs is a digest of all that decides the bytes of the dataset.
+// inputs is a digest of all that decides the rows and their order. Left out is what the manifest only tells of: the paths
+// of the source and of a split file as they were typed, and the program.
 func (o BuildOptions) inputs(s Source, split Split) string {
 	h := sha256.New()
-	fmt.Fprintln(h, schemas.RowsHeader, schemas.DatasetHeader, s.Spec(), o.Split.Spec, o.Split.Seed, o.ShardBytes, o.About.Recipe, o.Program)
+	fmt.Fprintln(h, schemas.RowsHeader, schemas.DatasetHeader, o.ShardBytes, o.About.Recipe)
 	for _, c := range s.Classes() {
 		fmt.Fprintln(h, c)
 	}
@@ -151,9 +168,10 @@ type build struct {
 	entries map[ID]Entry
 
 	manifest schemas.DatasetManifest
-	done     int
+	done     int // steps of Progress
 	total    int
 	words    int
+	bytes    int64 // of the pictures of all rows
 }
 
 func (b *build) run(ctx context.Context, split Split, inputs string) (schemas.DatasetManifest, error) {
@@ -173,7 +191,7 @@ func (b *build) run(ctx context.Context, split Split, inputs string) (schemas.Da
 	if _, err := schemas.Rows(b.classNames()); err != nil { // before every picture is read
 		return b.manifest, fmt.Errorf("%w: %w", err, ErrRefused)
 	}
-	usable, err := b.check(ctx, split)
+	usable, err := b.captioned(split)
 	if err != nil {
 		return b.manifest, err
 	}
@@ -182,11 +200,14 @@ func (b *build) run(ctx context.Context, split Split, inputs string) (schemas.Da
 			return b.manifest, err
 		}
 	}
-	return b.manifest, b.finish(usable)
+	return b.manifest, b.finish(ctx, usable)
 }
 
-// check reads every picture's header and caption once, refuses what cannot be a row, and returns the split of the rest.
-func (b *build) check(ctx context.Context, split Split) (Split, error) {
+// stepsPerRow: checked, written, digested.
+const stepsPerRow = 3
+
+// captioned refuses what has no caption or no place in the split, and returns the split of the rest. No picture is read.
+func (b *build) captioned(split Split) (Split, error) {
 	usable, listed := Split{}, map[ID]bool{}
 	for _, name := range split.Names() {
 		for _, id := range split[name] {
@@ -197,7 +218,7 @@ func (b *build) check(ctx context.Context, split Split) (Split, error) {
 			}
 			usable[name] = append(usable[name], id)
 		}
-		b.total += len(usable[name])
+		b.total += stepsPerRow * len(usable[name])
 	}
 	for _, e := range b.source.Entries() {
 		if !listed[e.ID] {
@@ -207,7 +228,15 @@ func (b *build) check(ctx context.Context, split Split) (Split, error) {
 	if b.total == 0 {
 		return nil, fmt.Errorf("none of %d pictures has a caption: run mcil caption first: %w", len(b.entries), ErrRefused)
 	}
-	return usable, ctx.Err()
+	return usable, nil
+}
+
+// step tells of n more steps.
+func (b *build) step(n int) {
+	b.done += n
+	if b.o.Progress != nil {
+		b.o.Progress(b.done, b.total)
+	}
 }
 
 func (b *build) refuse(id ID, why string) {
@@ -224,25 +253,30 @@ func (b *build) writeSplit(ctx context.Context, name string, ids []ID) error {
 		if err == nil {
 			_, err = Inspect(encoded)
 		}
-		if c, _ := b.o.Captions(id); err == nil && c.ImageSHA256 != Digest(encoded) {
+		c, _ := b.o.Captions(id)
+		if err == nil && c.ImageSHA256 != Digest(encoded) {
 			err = fmt.Errorf("the caption is of another picture of this name: run mcil caption again: %w", ErrRefused)
 		}
 		if errors.Is(err, ErrRefused) {
 			b.refuse(id, err.Error())
-			b.total--
+			b.total -= stepsPerRow - 1
+			b.step(1)
 			continue
 		}
-		if err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
+		b.count(name, b.entries[id], c)
+		b.step(1)
 		readable = append(readable, id)
 		bytes += int64(len(encoded))
 	}
 	if len(readable) == 0 {
 		return fmt.Errorf("split %s: no picture can be read: %w", name, ErrRefused)
 	}
+	b.bytes += bytes
 	shards := min((bytes+b.o.ShardBytes-1)/b.o.ShardBytes, int64(len(readable)))
-	return writeHF(ctx, filepath.Join(b.dir, "hf", name), name, b.classNames(), int64(len(readable)), shards, b.rows(ctx, name, readable))
+	return writeHF(ctx, filepath.Join(b.dir, "hf", name), name, b.classNames(), int64(len(readable)), shards, b.rows(ctx, readable))
 }
 
 func (b *build) classNames() []string {
@@ -254,19 +288,16 @@ func (b *build) classNames() []string {
 }
 
 // rows makes rows in order, a few ahead of the writer.
-func (b *build) rows(ctx context.Context, split string, ids []ID) iter.Seq2[Row, error] {
+func (b *build) rows(ctx context.Context, ids []ID) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		chunk := 16 * max(1, b.o.Workers)
-		for len(ids) > 0 {
-			n := min(chunk, len(ids))
-			rows, err := b.chunk(ctx, ids[:n])
-			ids = ids[n:]
+		for chunk := range slices.Chunk(ids, 16*max(1, b.o.Workers)) {
+			rows, err := b.chunk(ctx, chunk)
 			if err != nil {
 				yield(Row{}, err)
 				return
 			}
 			for _, r := range rows {
-				b.count(split, r)
+				b.step(1)
 				if !yield(r, nil) {
 					return
 				}
@@ -313,23 +344,20 @@ func (b *build) row(ctx context.Context, id ID) (Row, error) {
 	}, nil
 }
 
-func (b *build) count(split string, r Row) {
+// count enters a row in the manifest.
+func (b *build) count(split string, e Entry, c Caption) {
 	m := &b.manifest
 	m.Rows[split]++
-	m.Classes[r.Label].Rows[split]++
-	m.Styles[r.Style]++
-	for _, f := range r.Flags {
+	m.Classes[e.Label].Rows[split]++
+	m.Styles[e.Style]++
+	for _, f := range c.Flags {
 		m.Captions.Flags[f]++
 	}
-	b.words += len(strings.Fields(r.Caption))
-	b.done++
-	if b.o.Progress != nil {
-		b.o.Progress(b.done, b.total)
-	}
+	b.words += len(strings.Fields(c.Text))
 }
 
 // finish writes what describes the whole.
-func (b *build) finish(split Split) error {
+func (b *build) finish(ctx context.Context, split Split) error {
 	m := &b.manifest
 	rows := 0
 	for _, n := range m.Rows {
@@ -346,10 +374,17 @@ func (b *build) finish(split Split) error {
 	if err := schemas.WriteFile(filepath.Join(b.dir, "split.txt"), func(w io.Writer) error { _, err := split.WriteTo(w); return err }); err != nil {
 		return err
 	}
-	files, err := digests(b.dir)
+	written, read := b.done, int64(0)
+	files, err := digests(b.dir, func(bytes int64) error { // of columns other than pictures there are few bytes
+		read += bytes
+		share := int(min(1, float64(read)/float64(b.bytes)) * float64(rows))
+		b.step(written + share - b.done)
+		return ctx.Err()
+	})
 	if err != nil {
 		return err
 	}
+	b.step(b.total - b.done)
 	for _, f := range slices.Sorted(maps.Keys(files)) {
 		m.Files = append(m.Files, files[f])
 	}
@@ -357,8 +392,8 @@ func (b *build) finish(split Split) error {
 	return schemas.WriteJSON(filepath.Join(b.dir, "manifest.json"), m)
 }
 
-// digests reads every file below dir.
-func digests(dir string) (map[string]schemas.FileDigest, error) {
+// digests reads every file below dir. read is told after each one how many bytes it has.
+func digests(dir string, read func(bytes int64) error) (map[string]schemas.FileDigest, error) {
 	files := map[string]schemas.FileDigest{}
 	return files, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -375,8 +410,11 @@ func digests(dir string) (map[string]schemas.FileDigest, error) {
 		defer f.Close()
 		h := sha256.New()
 		n, err := io.Copy(h, f)
+		if err != nil {
+			return err
+		}
 		rel = filepath.ToSlash(rel)
 		files[rel] = schemas.FileDigest{Path: rel, Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}
-		return err
+		return read(n)
 	})
 }

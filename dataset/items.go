@@ -44,7 +44,7 @@ func (e *Encoding) Sample(rows *Rows, i int) (Sample, error) {
 }
 
 func (e *Encoding) keep(rows *Rows, i int, s Sample) {
-	size := int64(len(s.Pixels) + 4*(len(s.PatchPos)+2*len(s.Tokens)))
+	size := s.cacheBytes()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.used+size > e.CacheBytes {
@@ -61,6 +61,19 @@ func (e *Encoding) keep(rows *Rows, i int, s Sample) {
 		e.used += size
 	}
 }
+
+// Forget drops what is cached of rows.
+func (e *Encoding) Forget(rows *Rows) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.cache[rows] {
+		e.used -= s.cacheBytes()
+	}
+	delete(e.cache, rows)
+}
+
+// cacheBytes is the memory that a cached sample takes.
+func (s Sample) cacheBytes() int64 { return int64(len(s.Pixels) + 4*(len(s.PatchPos)+2*len(s.Tokens))) }
 
 // upTo is 0, 1, ... n-1.
 func upTo(n int) []int32 {

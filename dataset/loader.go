@@ -19,7 +19,7 @@ type Loader struct {
 }
 
 // Epoch yields the batches of one pass; the last may be smaller. The same loader and epoch give the same batches. After an
-// error it stops. The samples belong to the consumer.
+// error it stops. Samples may share memory with a cache: they must not be modified.
 func (l Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[[]Sample, error] {
 	return func(yield func([]Sample, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)

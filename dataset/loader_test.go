@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -207,9 +208,16 @@ func TestEncodingSample(t *testing.T) {
 	if _, err := sub.Sample(ctx, 0, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	e.Processor.Patch = 64 // no picture here is as wide as one patch
-	_, err = e.Sample(rows, 0)
-	wantError(t, err, dataset.ErrRefused, string(rows.ID(0)))
+	files := layout(t, 5) // a picture that breaks off after its header passes build
+	for i := range files {
+		if len(files[i].body) > 700 && files[i].name == string(rows.ID(0)) {
+			files[i].body = files[i].body[:700]
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	build(t, openSource(t, writeFolder(t, files)), dir, dataset.BuildOptions{})
+	_, err = e.Sample(open(t, dir).Splits[dataset.Train], 0)
+	wantError(t, err, dataset.ErrRefused, string(rows.ID(0)), "the picture is damaged")
 }
 
 // The cache changes how often a picture is decoded, and nothing else.

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"fmt"
 	"image"
 
 	"github.com/disintegration/imaging"
@@ -9,7 +8,8 @@ import (
 
 // Processor turns an encoded picture into patches by ViLT's rule: the shorter side becomes Short pixels, the longer side
 // at most Long, both are then floored to whole patches, and the picture is resized to that (bicubic with a = -0.5, which
-// imaging calls Catmull-Rom and Pillow BICUBIC).
+// imaging calls Catmull-Rom and Pillow BICUBIC). A side that the rule floors to nothing, of a picture about twenty times as
+// long as wide, becomes one patch: ViLT's own code fails there, so no published number depends on it.
 type Processor struct {
 	Short int // pixels; 384 in ViLT
 	Long  int // pixels; 639 in ViLT
@@ -17,17 +17,14 @@ type Processor struct {
 }
 
 // Size is the size in pixels to which a picture of w by h pixels is resized.
-func (p Processor) Size(w, h int) (int, int, error) {
+func (p Processor) Size(w, h int) (int, int) {
 	scale := float64(p.Short) / float64(min(w, h))
 	nw, nh := scale*float64(w), scale*float64(h)
 	if long := max(nw, nh); long > float64(p.Long) {
 		nw, nh = nw*float64(p.Long)/long, nh*float64(p.Long)/long
 	}
-	iw, ih := int(nw+0.5)/p.Patch*p.Patch, int(nh+0.5)/p.Patch*p.Patch
-	if iw == 0 || ih == 0 {
-		return 0, 0, fmt.Errorf("a picture of %d by %d pixels is too narrow for patches of %d pixels: %w", w, h, p.Patch, ErrRefused)
-	}
-	return iw, ih, nil
+	whole := func(side float64) int { return max(1, int(side+0.5)/p.Patch) * p.Patch }
+	return whole(nw), whole(nh)
 }
 
 // Patches decodes, resizes and cuts a picture. pixels is [gridH·gridW, 3·p·p] in raster order; each patch is channel, row,
@@ -38,10 +35,7 @@ func (p Processor) Patches(encoded []byte) (gridH, gridW int, pixels []uint8, er
 		return 0, 0, nil, err
 	}
 	b := img.Bounds()
-	w, h, err := p.Size(b.Dx(), b.Dy())
-	if err != nil {
-		return 0, 0, nil, err
-	}
+	w, h := p.Size(b.Dx(), b.Dy())
 	gridH, gridW = h/p.Patch, w/p.Patch
 	return gridH, gridW, cut(imaging.Resize(opaque(img), w, h, imaging.CatmullRom), gridH, gridW, p.Patch), nil
 }

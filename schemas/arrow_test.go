@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -23,7 +24,7 @@ func someExemplars(n int) []schemas.Exemplar {
 	out := make([]schemas.Exemplar, n)
 	for i := range out {
 		out[i] = schemas.Exemplar{
-			ID: "n01443537/sketch_" + strings.Repeat("ü", i%3), Label: i % 7, GridH: 1 + i%3, GridW: 2, PatchPx: 32, TextLen: 5 + i,
+			ID: "n01443537/sketch_" + strings.Repeat("ü", i%3), Label: i % 7, Codec: []string{schemas.CodecRaw, "jpeg"}[i%2], GridH: 1 + i%3, GridW: 2, PatchPx: 32, TextLen: 5 + i,
 			PatchBits: []byte{byte(i), 1}, Pixels: bytes.Repeat([]byte{byte(i)}, 1+i%5), TokenBits: []byte{byte(i) | 1}, Tokens: []uint16{101, uint16(60000 + i), 102},
 		}
 	}
@@ -120,6 +121,8 @@ func TestExemplarsErrors(t *testing.T) {
 		}
 		if _, err := schemas.ReadExemplars(p); err == nil || !strings.Contains(err.Error(), c.words) || !strings.Contains(err.Error(), p) {
 			t.Errorf("%s: %v, want %q", name, err, c.words)
+		} else if c.words == "not an Arrow IPC file" && !errors.Is(err, schemas.ErrDamaged) {
+			t.Errorf("%s: %v is not reported as damage", name, err)
 		}
 	}
 }

@@ -20,9 +20,9 @@ type Caption struct {
 	Error      string `json:"error,omitempty"`       // message with an excerpt of the body
 
 	Endpoint  string `json:"endpoint,omitempty"` // base URL, without credentials
-	Attempts  int    `json:"attempts"`
-	LatencyMS int64  `json:"latency_ms"` // of the last attempt
-	Time      string `json:"time"`       // RFC 3339, UTC
+	Attempts  int    `json:"attempts"`           // calls; 0: answered by a picture of the same bytes, or not asked
+	LatencyMS int64  `json:"latency_ms"`         // of the last attempt
+	Time      string `json:"time"`               // RFC 3339, UTC
 }
 
 // The values of [Caption.Status].

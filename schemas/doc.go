@@ -1,11 +1,16 @@
-// Package schemas holds the contracts: every file that mcil writes is described here, once, as a Go struct, a JSON
-// Schema or an Arrow schema, together with the version that the file carries.
+// Package schemas holds the contracts: the files that mcil writes and reads again are described here as Go structs and
+// Arrow schemas, together with the versions that they carry. There is no JSON Schema of them.
 //
 // # Versions
 //
-// Every file names what it is and in which version ([Header]). A reader accepts its own version and older ones, and
-// refuses a newer one with an [UnsupportedError] that says so. A version is raised when a reader of the old form
-// would misread the new one; adding an optional field does not raise it. Version 1 of every file stays readable.
+// A JSON file of ours names what it is and in which version ([Header]); an Arrow file has the same in its schema's metadata
+// ([MetadataKey]); a line of a journal has the field v ([Caption]). Files in the form of another program cannot: split.txt
+// is in RAPF's form, and the JSON files beside the shards of a dataset and those of a backbone are Hugging Face's. For
+// these the manifest of their folder (manifest.json, mcil.json) speaks, which has a version.
+//
+// A reader accepts its own version and older ones, and refuses a newer one with an [UnsupportedError] that says so. A
+// version is raised when a reader of the old form would misread the new one; adding an optional field does not raise it.
+// Version 1 of every file stays readable.
 //
 // # Writing
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -18,15 +19,19 @@ type Exemplar struct {
 	ID    string
 	Label int // position of its class in the order learned
 
+	Codec        string // how Pixels holds the patches: see [CodecRaw]
 	GridH, GridW int    // of the full picture, in patches
 	PatchPx      int    // side of a patch in pixels
 	PatchBits    []byte // bit i (least significant first) is set where patch i is kept; empty: all are
-	Pixels       []byte // of the kept patches, [P, 3·p·p]
+	Pixels       []byte // the kept patches; raw: [P, 3·p·p]
 
 	TextLen   int      // tokens of the full text, [CLS] and [SEP] included
 	TokenBits []byte   // bit i is set where token i is kept; empty: all are
 	Tokens    []uint16 // ids of the kept tokens
 }
+
+// CodecRaw keeps 8-bit RGB pixels as they are. It is the only codec so far.
+const CodecRaw = "raw"
 
 // ExemplarsHeader is in the schema metadata of memory.arrow.
 var ExemplarsHeader = Header{"mcil.exemplars", 1}
@@ -44,6 +49,7 @@ func exemplarSchema() (*arrow.Schema, error) {
 		{Name: "patch_bits", Type: bin}, {Name: "pixels", Type: bin},
 		{Name: "text_len", Type: i32}, {Name: "token_bits", Type: bin},
 		{Name: "tokens", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint16)},
+		{Name: "codec", Type: arrow.BinaryTypes.String},
 	}, &md), nil
 }
 
@@ -84,6 +90,7 @@ func writeExemplarBatch(f *ipc.FileWriter, schema *arrow.Schema, exemplars []Exe
 		tokens := b.Field(9).(*array.ListBuilder)
 		tokens.Append(true)
 		tokens.ValueBuilder().(*array.Uint16Builder).AppendValues(e.Tokens, nil)
+		b.Field(10).(*array.StringBuilder).Append(e.Codec)
 	}
 	rec := b.NewRecord()
 	defer rec.Release()
@@ -143,6 +150,7 @@ func ReadExemplars(path string) (exemplars []Exemplar, err error) {
 // exemplarRows copies the rows out of a record.
 func exemplarRows(rec arrow.Record) []Exemplar {
 	i32 := func(col, i int) int { return int(rec.Column(col).(*array.Int32).Value(i)) }
+	text := func(col, i int) string { return strings.Clone(rec.Column(col).(*array.String).Value(i)) }
 	bin := func(col, i int) []byte { return append([]byte(nil), rec.Column(col).(*array.Binary).Value(i)...) }
 	out := make([]Exemplar, rec.NumRows())
 	tokens := rec.Column(9).(*array.List)
@@ -150,7 +158,7 @@ func exemplarRows(rec arrow.Record) []Exemplar {
 	for i := range out {
 		from, to := tokens.ValueOffsets(i)
 		out[i] = Exemplar{
-			ID: string(append([]byte(nil), rec.Column(0).(*array.String).Value(i)...)), Label: i32(1, i), GridH: i32(2, i), GridW: i32(3, i),
+			ID: text(0, i), Label: i32(1, i), Codec: text(10, i), GridH: i32(2, i), GridW: i32(3, i),
 			PatchPx: i32(4, i), PatchBits: bin(5, i), Pixels: bin(6, i), TextLen: i32(7, i), TokenBits: bin(8, i),
 			Tokens: append([]uint16(nil), ids[from:to]...),
 		}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +27,13 @@ var (
 	RunHeader      = Header{"mcil.run", 1}      // RUN/run.json
 	ReportHeader   = Header{"mcil.report", 1}   // RUN/report.json
 	PhaseHeader    = Header{"mcil.phase", 1}    // RUN/phase-NN/phase.json
+	ResultsHeader  = Header{"mcil.results", 1}  // REPORT/results.json
+)
+
+// The kinds of safetensors files, whose header is in their metadata.
+var (
+	PretrainHeader = Header{"mcil.pretrain", 1} // WEIGHTS/pretrain.safetensors
+	TunerHeader    = Header{"mcil.tuner", 1}    // RUN/phase-NN/tuner.safetensors
 )
 
 // ErrDamaged is what readers wrap for a file that is not whole or not of its format.
@@ -70,6 +79,17 @@ func (h Header) Check(path string, got Header) error {
 		return &UnsupportedError{Path: path, Want: h, Got: got}
 	}
 	return nil
+}
+
+// Metadata is h as a safetensors file has it.
+func (h Header) Metadata() map[string]string {
+	return map[string]string{"schema": h.Schema, "version": strconv.Itoa(h.Version)}
+}
+
+// CheckMetadata is [Header.Check] for the metadata of a safetensors file.
+func (h Header) CheckMetadata(path string, metadata map[string]string) error {
+	version, _ := strconv.Atoi(metadata["version"]) // 0, which no version is, where it is no number
+	return h.Check(path, Header{metadata["schema"], version})
 }
 
 // WriteJSON writes v, indented, to path by [WriteFile]. v must embed the right [Header].
@@ -128,14 +148,22 @@ func SyncDir(dir string) error {
 	return nil
 }
 
-// RemoveTemporary deletes what a killed [WriteFile] may have left in dir. Call it only where one writer owns dir.
-func RemoveTemporary(dir string) error {
+// IsTemporary tells the names of what a killed [WriteFile] leaves behind: of any file, or of the named ones.
+func IsTemporary(name string, of ...string) bool {
+	base, _, found := strings.Cut(name, ".tmp-")
+	base, hidden := strings.CutPrefix(base, ".")
+	return found && hidden && (len(of) == 0 || slices.Contains(of, base))
+}
+
+// RemoveTemporary deletes what a killed [WriteFile] may have left in dir: of any file, or of the named ones. Call it only
+// where one writer owns dir, or the files named.
+func RemoveTemporary(dir string, of ...string) error {
 	left, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, d := range left {
-		if !strings.HasPrefix(d.Name(), ".") || !strings.Contains(d.Name(), ".tmp-") {
+		if !IsTemporary(d.Name(), of...) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, d.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {

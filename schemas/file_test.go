@@ -146,3 +146,31 @@ func TestJSONVersions(t *testing.T) {
 		t.Errorf("absent: %v", err)
 	}
 }
+
+func TestMetadata(t *testing.T) {
+	h := schemas.TunerHeader
+	if err := h.CheckMetadata("x", h.Metadata()); err != nil {
+		t.Error(err)
+	}
+	for words, metadata := range map[string]map[string]string{
+		`its schema is ""`:  nil,
+		"use a newer mcil":  {"schema": h.Schema, "version": "2"},
+		"version 0":         {"schema": h.Schema, "version": "one"},
+		"is not a mcil.tun": schemas.PretrainHeader.Metadata(),
+	} {
+		if err := h.CheckMetadata("x", metadata); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v: %v, want %q", metadata, err, words)
+		}
+	}
+}
+
+func TestIsTemporary(t *testing.T) {
+	for name, want := range map[string]bool{".a.json.tmp-12": true, "a.json.tmp-12": false, ".a.json": false, ".b.tmp-1": false} {
+		if got := schemas.IsTemporary(name, "a.json"); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if !schemas.IsTemporary(".b.tmp-1") {
+		t.Error("a temporary of any file is none")
+	}
+}

@@ -2,7 +2,6 @@ package schemas
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -23,7 +22,7 @@ const (
 	maxFieldDepth  = 64
 )
 
-var errFlatbuffer = errors.New("a length or an offset in its description leads out of it")
+var errFlatbuffer = fmt.Errorf("a length or an offset in its description leads out of it: %w", ErrDamaged)
 
 // CheckArrowMessage looks at the description of one message of an Arrow stream and returns the length of the body after it.
 func CheckArrowMessage(description []byte) (bodyBytes int64, err error) {
@@ -52,14 +51,14 @@ func checkArrowFooter(f io.ReaderAt, size int64) (err error) {
 	const magic = "ARROW1"
 	var end [4 + len(magic)]byte
 	if size < int64(len(end)) {
-		return fmt.Errorf("%d bytes", size)
+		return fmt.Errorf("%d bytes: %w", size, ErrDamaged)
 	}
 	if _, err := f.ReadAt(end[:], size-int64(len(end))); err != nil {
 		return err
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:]))
 	if string(end[4:]) != magic || length > size-int64(len(end)) {
-		return errors.New("it does not end in an Arrow footer: it was cut off, or is something else")
+		return fmt.Errorf("it does not end in an Arrow footer: it was cut off, or is something else: %w", ErrDamaged)
 	}
 	b := make(flatbuffer, length)
 	if _, err := f.ReadAt(b, size-int64(len(end))-length); err != nil {

@@ -9,6 +9,7 @@ type WeightsManifest struct {
 	Digest   string         `json:"digest"`              // of settings and data
 	Accuracy float64        `json:"validation_accuracy"` // on held-out rows of those classes, in [0,1]
 	Seconds  float64        `json:"seconds"`
+	CPU      string         `json:"cpu"` // instructions used: avx512, avx2 or portable
 	Program  Program        `json:"program"`
 }
 
@@ -18,6 +19,7 @@ type Run struct {
 	Settings map[string]any `json:"settings"`
 	// Digest of what determines the result: settings, data and weights. A folder with another digest is not resumed.
 	Digest  string  `json:"digest"`
+	CPU     string  `json:"cpu"` // instructions used: avx512, avx2 or portable
 	Program Program `json:"program"`
 }
 
@@ -60,4 +62,13 @@ type RunClass struct {
 	WNID  string `json:"wnid"`
 	Name  string `json:"name"`
 	Phase int    `json:"phase"`
+}
+
+// Checkpoint is RUN/phase-NN/phase.json: what the run knows after a phase beside its tensors and its memory.
+type Checkpoint struct {
+	Header
+	Report      Phase             `json:"report"`
+	AccuracyRow []float64         `json:"accuracy_row"` // of the matrix
+	Budgets     map[int]int64     `json:"budgets"`      // bytes by class, in the order learned
+	Gallery     []GalleryExemplar `json:"gallery"`      // of this phase
 }

@@ -36,8 +36,11 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 		return nil, err
 	}
 	w, err := vilt.Load(dir)
+	if errors.Is(err, vilt.ErrUnsupported) {
+		err = fmt.Errorf("%w: %w", err, dataset.ErrRefused)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", err, schemas.ErrDamaged)
+		return nil, err
 	}
 	b := &backbone{weights: w, seen: map[string]bool{}}
 	vocab := filepath.Join(dir, vilt.VocabFile)

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -18,31 +17,25 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-// checkpoint is phase-NN/phase.json.
-type checkpoint struct {
-	schemas.Header
-	Report      schemas.Phase             `json:"report"`
-	AccuracyRow []float64                 `json:"accuracy_row"`
-	Budgets     map[int]memory.Budget     `json:"budgets"` // bytes by class, in the order learned
-	Gallery     []schemas.GalleryExemplar `json:"gallery"`
-}
-
 func (r *run) phaseDir(t int) string { return filepath.Join(r.o.Out, fmt.Sprintf("phase-%02d", t)) }
 
 // save makes the folder of phase t appear whole.
 func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	dir := r.phaseDir(t)
-	partial := dir + ".partial"
+	partial := dir + partialPhase
 	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(partial, 0o777)); err != nil {
 		return err
 	}
-	if err := vilt.WriteSafetensors(filepath.Join(partial, "tuner.safetensors"), r.learner.State(), nil); err != nil {
+	if err := vilt.WriteSafetensors(filepath.Join(partial, "tuner.safetensors"), r.learner.State(), schemas.TunerHeader.Metadata()); err != nil {
 		return err
 	}
 	if err := schemas.WriteExemplars(filepath.Join(partial, "memory.arrow"), r.store.All()); err != nil {
 		return err
 	}
-	c := checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: r.store.Budgets(), Gallery: gallery}
+	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Gallery: gallery}
+	for label, b := range r.store.Budgets() {
+		c.Budgets[label] = int64(b)
+	}
 	if err := schemas.WriteJSON(filepath.Join(partial, "phase.json"), c); err != nil {
 		return err
 	}
@@ -55,17 +48,17 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 
 // resume restores the run after its last whole phase.
 func (r *run) resume() error {
-	if err := schemas.RemoveTemporary(r.o.Out); err != nil {
+	if err := tidyRun(r.o.Out); err != nil {
 		return err
 	}
 	for t := range r.phases {
-		var c checkpoint
+		var c schemas.Checkpoint
 		err := schemas.ReadJSON(filepath.Join(r.phaseDir(t), "phase.json"), schemas.PhaseHeader, &c)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("resume: %w: %w", err, schemas.ErrDamaged)
+			return fmt.Errorf("resume: %w", err)
 		}
 		r.reports, r.matrix = append(r.reports, c.Report), append(r.matrix, c.AccuracyRow)
 		r.gallery = append(r.gallery, c.Gallery...)
@@ -74,17 +67,25 @@ func (r *run) resume() error {
 		}
 		exemplars, err := schemas.ReadExemplars(filepath.Join(r.phaseDir(t), "memory.arrow"))
 		if err != nil {
-			return fmt.Errorf("resume: %w: %w", err, schemas.ErrDamaged)
+			return fmt.Errorf("resume: %w", err)
 		}
 		if err := r.checkFit(exemplars); err != nil {
 			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
-		if err := r.store.Restore(exemplars, c.Budgets); err != nil {
+		budgets := map[int]memory.Budget{}
+		for label, b := range c.Budgets {
+			budgets[label] = memory.Budget(b)
+		}
+		if err := r.store.Restore(exemplars, budgets); err != nil {
 			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
-		saved, err := vilt.ReadSafetensors(filepath.Join(r.phaseDir(t), "tuner.safetensors"))
+		tuner := filepath.Join(r.phaseDir(t), "tuner.safetensors")
+		saved, metadata, err := vilt.ReadSafetensorsMetadata(tuner)
+		if err == nil {
+			err = schemas.TunerHeader.CheckMetadata(tuner, metadata)
+		}
 		if err != nil {
-			return fmt.Errorf("resume: %w: %w", err, schemas.ErrDamaged)
+			return fmt.Errorf("resume: %w", err)
 		}
 		if err := method.Restore(r.learner, saved); err != nil {
 			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
@@ -107,11 +108,10 @@ func (r *run) checkFit(exemplars []memory.Exemplar) error {
 	return nil
 }
 
-// runLog appends one line an epoch to log.jsonl. It is for people and plots: nothing reads it back.
+// runLog appends one line to log.jsonl as each epoch ends. It is for people and plots: nothing reads it back.
 type runLog struct {
 	phase   int
 	file    *os.File
-	w       *bufio.Writer
 	err     error
 	epoch   int
 	loss    float64
@@ -141,7 +141,7 @@ func newLog(path string, phase int) (*runLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runLog{phase: phase, file: f, w: bufio.NewWriter(f)}, nil
+	return &runLog{phase: phase, file: f}, nil
 }
 
 func (l *runLog) step(s method.Step) {
@@ -157,11 +157,11 @@ func (l *runLog) flush() {
 	if l.samples == 0 || l.err != nil {
 		return
 	}
-	l.err = json.NewEncoder(l.w).Encode(map[string]any{"phase": l.phase, "epoch": l.epoch, "loss": l.loss / float64(l.samples), "samples": l.samples})
+	l.err = json.NewEncoder(l.file).Encode(map[string]any{"phase": l.phase, "epoch": l.epoch, "loss": l.loss / float64(l.samples), "samples": l.samples})
 	l.loss, l.samples = 0, 0
 }
 
 func (l *runLog) close() error {
 	l.flush()
-	return errors.Join(l.err, l.w.Flush(), l.file.Close())
+	return errors.Join(l.err, l.file.Close())
 }

@@ -29,10 +29,7 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 	for _, labels := range r.phases[:t+1] {
 		total += len(test.OfClasses(labels...))
 	}
-	seen := 0
-	for _, labels := range r.phases[:t+1] {
-		seen += len(labels)
-	}
+	seen := r.seen(t)
 	for _, labels := range r.phases[:t+1] {
 		hits, n := 0, 0
 		loader := dataset.Loader{Items: r.subset(test, labels), BatchSize: r.learner.BatchSize(), Workers: r.o.Schedule.Workers}
@@ -82,9 +79,12 @@ func (r *run) classMeans(ctx context.Context, t int) ([][]float32, error) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
+				var err error
 				batch := make([]dataset.Sample, len(chunk))
 				for i, e := range chunk {
-					batch[i] = memory.Decode(e)
+					if batch[i], err = memory.Decode(e); err != nil {
+						return nil, err
+					}
 				}
 				out, err := r.learner.Infer(batch, false)
 				if err != nil {

@@ -26,17 +26,16 @@ func claimWeights(dir, digest string, force bool) (old schemas.WeightsManifest, 
 	err = schemas.ReadJSON(manifest, schemas.WeightsHeader, &old)
 	finished := !errors.Is(err, fs.ErrNotExist)
 	switch {
-	case finished && force:
+	case finished && force && (err == nil || errors.Is(err, schemas.ErrDamaged)):
 		return old, false, removeWeights(dir)
 	case finished && err != nil:
 		return old, false, err
 	case finished && old.Digest != digest:
 		return old, false, fmt.Errorf("weights %s: were made with other settings or data: give --force to start afresh, or another --out: %w", dir, dataset.ErrRefused)
+	case finished && !hasWeights(dir): // a --force was killed
+		return old, false, removeWeights(dir)
 	case finished:
-		if err := os.Remove(halfway); err != nil && !errors.Is(err, fs.ErrNotExist) { // killed between manifest and removal
-			return old, false, err
-		}
-		return old, true, nil
+		return old, true, removeFile(halfway) // which is there where the program was killed after it wrote the manifest
 	}
 	if _, err := os.Stat(halfway); err == nil && force {
 		return old, false, removeWeights(dir)
@@ -46,23 +45,34 @@ func claimWeights(dir, digest string, force bool) (old schemas.WeightsManifest, 
 	if _, err := os.Stat(filepath.Join(dir, vilt.WeightsFile)); err == nil {
 		return old, false, fmt.Errorf("weights %s: %s is not from mcil pretrain and would be overwritten: give another --out: %w", dir, vilt.WeightsFile, dataset.ErrRefused)
 	}
-	return old, false, claimFolder("weights", dir, force)
+	return old, false, claimFolder("weights", dir)
 }
 
 // removeWeights takes the weights away before what tells whose they are.
 func removeWeights(dir string) error {
 	for _, name := range []string{vilt.WeightsFile, vilt.ConfigFile, vilt.VocabFile, halfwayFile, manifestFile} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removeFile(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// hasWeights says whether all files of weights are there. The manifest alone does not: [removeWeights] takes it last.
+func hasWeights(dir string) bool {
+	for _, name := range []string{vilt.WeightsFile, vilt.ConfigFile, vilt.VocabFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
+}
+
 // writeHalfway saves what pretraining needs to go on after an epoch.
 func writeHalfway(dir, digest string, epochs int, tensors ...[]*vilt.Tensor) error {
-	return vilt.WriteSafetensors(filepath.Join(dir, halfwayFile), slices.Concat(tensors...),
-		map[string]string{"schema": "mcil.pretrain", "version": "1", "digest": digest, "epochs": strconv.Itoa(epochs)})
+	metadata := schemas.PretrainHeader.Metadata()
+	metadata["digest"], metadata["epochs"] = digest, strconv.Itoa(epochs)
+	return vilt.WriteSafetensors(filepath.Join(dir, halfwayFile), slices.Concat(tensors...), metadata)
 }
 
 // readHalfway returns the tensors of [writeHalfway] and the number of epochs done; none where there is no such file.
@@ -75,9 +85,12 @@ func readHalfway(dir, digest string) ([]*vilt.Tensor, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("resume: %w: remove it to start afresh", err)
 	}
+	if err := schemas.PretrainHeader.CheckMetadata(file, metadata); err != nil {
+		return nil, 0, fmt.Errorf("resume: %w", err)
+	}
 	epochs, err := strconv.Atoi(metadata["epochs"])
-	if err != nil || metadata["schema"] != "mcil.pretrain" || metadata["version"] != "1" || epochs < 1 {
-		return nil, 0, fmt.Errorf("resume: %s: is not a state of pretraining that this mcil reads: remove it to start afresh", file)
+	if err != nil || epochs < 1 {
+		return nil, 0, fmt.Errorf("resume: %s: says that %q epochs are done: remove it to start afresh: %w", file, metadata["epochs"], schemas.ErrDamaged)
 	}
 	if metadata["digest"] != digest {
 		return nil, 0, fmt.Errorf("weights %s: were begun with other settings or data: give --force to start afresh, or another --out: %w", dir, dataset.ErrRefused)

@@ -12,14 +12,9 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/kernel"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
-)
-
-// Kinds of exemplars.
-const (
-	NoExemplars     = "none"
-	RawExemplars    = "raw"
-	MaskedExemplars = "masked"
 )
 
 // ErrOptions is what Run and Pretrain wrap where options are at fault: alone, together, or for the data that they name.
@@ -49,6 +44,16 @@ type Options struct {
 	Progress func(Event) // may be nil
 }
 
+// cpuPath names the instructions that the arithmetic uses. They are recorded because another processor rounds otherwise: a
+// run that goes on there ends with figures that differ in the last digits.
+func cpuPath() (string, error) {
+	path, err := kernel.Path()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", err, ErrOptions)
+	}
+	return path, nil
+}
+
 // Event is progress of a stage.
 type Event struct {
 	Stage       string // such as "phase 2 of 5: learn"
@@ -56,26 +61,24 @@ type Event struct {
 	Note        string // such as a loss
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults returns o with every zero field at its default. Doing it twice changes nothing.
+func (o Options) WithDefaults() Options {
 	for _, d := range []struct {
 		field *string
 		value string
-	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.Exemplars, MaskedExemplars}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
+	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.Exemplars, "masked"}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
 		if *d.field == "" {
 			*d.field = d.value
 		}
 	}
-	if o.Budget == 0 && o.BudgetBytes == 0 && o.Exemplars != NoExemplars {
+	if o.Budget == 0 && o.BudgetBytes == 0 && o.keeps() {
 		o.Budget = 5
 	}
 	if o.Phases == 0 {
 		o.Phases = 10
 	}
-	switch {
-	case o.Repair == 0 && o.Exemplars != NoExemplars:
+	if o.Repair == 0 && o.keeps() {
 		o.Repair = 0.5
-	case o.Repair < 0:
-		o.Repair = 0
 	}
 	if o.Seed == 0 {
 		o.Seed = 1
@@ -83,23 +86,42 @@ func (o Options) withDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
+	o.Schedule = o.Schedule.WithDefaults()
 	return o
 }
 
-// validate refuses what cannot be and what would have no effect.
+// Validate refuses what cannot be and what would have no effect. The error wraps [ErrOptions].
+func (o Options) Validate() error {
+	err := o.WithDefaults().validate()
+	if err == nil {
+		err = o.Schedule.Validate()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, ErrOptions)
+	}
+	return nil
+}
+
+// keeps says whether any exemplars are kept.
+func (o Options) keeps() bool {
+	kind, err := memory.KindOf(o.Exemplars)
+	return err == nil && kind.Keeps
+}
+
 func (o Options) validate() error {
+	if _, err := memory.KindOf(o.Exemplars); err != nil {
+		return err
+	}
 	switch {
-	case !slices.Contains([]string{NoExemplars, RawExemplars, MaskedExemplars}, o.Exemplars):
-		return fmt.Errorf("exemplars %q: use none, raw or masked", o.Exemplars)
-	case o.Exemplars == NoExemplars && (o.Budget != 0 || o.BudgetBytes != 0):
+	case !o.keeps() && (o.Budget != 0 || o.BudgetBytes != 0):
 		return fmt.Errorf("a memory budget has no effect without exemplars: leave it out, or choose raw or masked exemplars")
-	case o.Exemplars == NoExemplars && o.Repair != 0:
+	case !o.keeps() && o.Repair > 0:
 		return fmt.Errorf("re-pairing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
 	case o.Budget != 0 && o.BudgetBytes != 0:
 		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
-	case o.Budget < 0 || o.BudgetBytes < 0:
+	case !(o.Budget >= 0 && o.Budget < 1e9) || o.BudgetBytes < 0:
 		return fmt.Errorf("the memory budget must be above 0")
-	case o.Repair > 1:
+	case !(o.Repair <= 1):
 		return fmt.Errorf("re-pairing probability %g: must be between 0 and 1", o.Repair)
 	case o.Phases < 1:
 		return fmt.Errorf("phases: %d: must be 1 or more", o.Phases)
@@ -109,18 +131,19 @@ func (o Options) validate() error {
 	return nil
 }
 
-// settings is what run.json shows: everything that the user can set and that decides the result.
-func (o Options) settings() map[string]any {
+// Settings is what run.json shows: everything that the user can set and that decides the result, as it takes effect.
+func (o Options) Settings() map[string]any {
+	o = o.WithDefaults()
 	s := map[string]any{
 		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "phases": o.Phases, "classes": o.Classes,
 		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
-		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.WarmupFraction,
+		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.Warmup(),
 	}
 	if o.Weights == "random" {
 		s["model"] = o.Model
 	}
-	if o.Exemplars != NoExemplars {
-		s["repair"] = o.Repair
+	if o.keeps() {
+		s["repair"] = max(0, o.Repair)
 		if o.BudgetBytes > 0 {
 			s["budget_bytes"] = o.BudgetBytes
 		} else {

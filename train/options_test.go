@@ -94,9 +94,9 @@ func TestPhasesOf(t *testing.T) {
 func TestValidate(t *testing.T) {
 	for want, o := range map[string]Options{
 		"use none, raw or masked":              {Exemplars: "some"},
-		"budget has no effect":                 {Exemplars: NoExemplars, Budget: 5},
-		"memory budget has no effect":          {Exemplars: NoExemplars, BudgetBytes: 5},
-		"re-pairing has no effect":             {Exemplars: NoExemplars, Repair: 0.5},
+		"budget has no effect":                 {Exemplars: "none", Budget: 5},
+		"memory budget has no effect":          {Exemplars: "none", BudgetBytes: 5},
+		"re-pairing has no effect":             {Exemplars: "none", Repair: 0.5},
 		"in samples a class or in bytes":       {Budget: 5, BudgetBytes: 5},
 		"the memory budget must be above 0":    {Budget: -1},
 		"budget must be above 0":               {BudgetBytes: -1},
@@ -104,12 +104,12 @@ func TestValidate(t *testing.T) {
 		"must be 1 or more":                    {Phases: -1},
 		"method \"sff\": unknown: use one of ": {Method: "sff"},
 	} {
-		if err := o.withDefaults().validate(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v does not say %q", o, err, want)
 		}
 	}
-	for _, o := range []Options{{}, {Exemplars: NoExemplars}, {Exemplars: NoExemplars, Repair: -1}, {BudgetBytes: 1 << 20}, {Budget: 0.5, Repair: 1}, {Exemplars: RawExemplars, Repair: -1}} {
-		if err := o.withDefaults().validate(); err != nil {
+	for _, o := range []Options{{}, {Exemplars: "none"}, {Exemplars: "none", Repair: -1}, {BudgetBytes: 1 << 20}, {Budget: 0.5, Repair: 1}, {Exemplars: "raw", Repair: -1}} {
+		if err := o.Validate(); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
@@ -121,14 +121,14 @@ func TestValidate(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	o := Options{}.withDefaults()
-	if o.Budget != 5 || o.Phases != 10 || o.Repair != 0.5 || o.Seed != 1 || o.Exemplars != MaskedExemplars || o.ClassOrder != "1993" || o.Weights != "random" || o.Model != "tiny" {
+	o := Options{}.WithDefaults()
+	if o.Budget != 5 || o.Phases != 10 || o.Repair != 0.5 || o.Seed != 1 || o.Exemplars != "masked" || o.ClassOrder != "1993" || o.Weights != "random" || o.Model != "tiny" {
 		t.Errorf("the defaults are %+v", o)
 	}
-	if o := (Options{BudgetBytes: 9, Repair: -1}).withDefaults(); o.Budget != 0 || o.Repair != 0 {
+	if o := (Options{BudgetBytes: 9, Repair: -1}).Settings(); o["budget"] != nil || o["repair"] != 0.0 {
 		t.Errorf("bytes and no re-pairing: %+v", o)
 	}
-	if o := (Options{Exemplars: NoExemplars}).withDefaults(); o.Budget != 0 || o.Repair != 0 {
+	if o := (Options{Exemplars: "none"}).WithDefaults(); o.Budget != 0 || o.Repair != 0 {
 		t.Errorf("without exemplars: %+v", o)
 	}
 	// no weight decay stays none, however often defaults are filled in
@@ -139,9 +139,9 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	base := Options{Data: "/a", Weights: "/w"}.withDefaults()
+	base := Options{Data: "/a", Weights: "/w"}.WithDefaults()
 	digest := func(o Options, contents ...string) string {
-		d, err := digestOf(o.settings(), contents...)
+		d, err := digestOf(o.Settings(), contents...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,9 +158,9 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*Options){
-		"exemplars": func(o *Options) { o.Exemplars = RawExemplars }, "budget": func(o *Options) { o.Budget = 6 }, "phases": func(o *Options) { o.Phases = 2 },
+		"exemplars": func(o *Options) { o.Exemplars = "raw" }, "budget": func(o *Options) { o.Budget = 6 }, "phases": func(o *Options) { o.Phases = 2 },
 		"bytes": func(o *Options) { o.Budget, o.BudgetBytes = 0, 5 }, "classes": func(o *Options) { o.Classes = "n*" }, "order": func(o *Options) { o.ClassOrder = "natural" },
-		"seed": func(o *Options) { o.Seed = 2 }, "repair": func(o *Options) { o.Repair = 0 }, "epochs": func(o *Options) { o.Schedule.Epochs = 3 },
+		"seed": func(o *Options) { o.Seed = 2 }, "repair": func(o *Options) { o.Repair = -1 }, "epochs": func(o *Options) { o.Schedule.Epochs = 3 },
 		"batch": func(o *Options) { o.Schedule.BatchSize = 3 }, "rate": func(o *Options) { o.Schedule.LearningRate = 3 },
 		"decay": func(o *Options) { o.Schedule.WeightDecay = 3 }, "warm-up": func(o *Options) { o.Schedule.WarmupFraction = 0.3 },
 	} {

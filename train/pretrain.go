@@ -30,19 +30,24 @@ type PretrainOptions struct {
 	Progress func(Event) // may be nil
 }
 
-// heldOut is one in how many train rows of each class is kept from pretraining, to measure it: every tenth.
-const heldOut = 10
+// hold says whether row i of a class's n train rows is kept from pretraining, to measure it: every tenth, or the last one
+// where there are fewer. A class of one row has none to spare.
+func hold(i, n int) bool {
+	every := min(10, n)
+	return n > 1 && i%every == every-1
+}
 
 // Pretrain trains every weight of a ViLT from a random start to tell the base classes apart, and saves it with its
 // vocabulary. It stands in for published weights where a small model is to run in minutes. Test rows are not read. One
-// that was interrupted goes on after its last whole epoch and ends with the same bytes.
+// that was interrupted goes on after its last whole epoch and ends with the same bytes (times apart).
 func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, error) {
-	o = o.withDefaults()
-	if err := o.Schedule.Validate(); err != nil {
+	o = o.WithDefaults()
+	if err := o.Validate(); err != nil {
 		return schemas.WeightsManifest{}, err
 	}
-	if o.Drop >= 1 {
-		return schemas.WeightsManifest{}, fmt.Errorf("drop: %g: must be below 1", o.Drop)
+	cpu, err := cpuPath()
+	if err != nil {
+		return schemas.WeightsManifest{}, err
 	}
 	data, err := dataset.Open(o.Data)
 	if err != nil {
@@ -53,12 +58,12 @@ func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, 
 	if err != nil {
 		return schemas.WeightsManifest{}, err
 	}
-	settings := o.settings()
+	settings := o.Settings()
 	digest, err := digestOf(settings, rowsDigest(data))
 	if err != nil {
 		return schemas.WeightsManifest{}, err
 	}
-	m := schemas.WeightsManifest{Header: schemas.WeightsHeader, Data: o.Data, Settings: settings, Digest: digest, Program: o.Program}
+	m := schemas.WeightsManifest{Header: schemas.WeightsHeader, Data: o.Data, Settings: settings, Digest: digest, CPU: cpu, Program: o.Program}
 	for _, label := range labels {
 		m.Classes = append(m.Classes, data.Classes[label].WNID)
 	}
@@ -70,7 +75,8 @@ func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, 
 	return m, err
 }
 
-func (o PretrainOptions) withDefaults() PretrainOptions {
+// WithDefaults returns o with every zero field at its default. Doing it twice changes nothing.
+func (o PretrainOptions) WithDefaults() PretrainOptions {
 	if o.Model == "" {
 		o.Model = "tiny"
 	}
@@ -80,11 +86,8 @@ func (o PretrainOptions) withDefaults() PretrainOptions {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
-	switch {
-	case o.Drop == 0:
+	if o.Drop == 0 {
 		o.Drop = 0.4
-	case o.Drop < 0:
-		o.Drop = 0
 	}
 	if o.Schedule.LearningRate == 0 {
 		o.Schedule.LearningRate = 1e-3
@@ -96,11 +99,25 @@ func (o PretrainOptions) withDefaults() PretrainOptions {
 	return o
 }
 
-func (o PretrainOptions) settings() map[string]any {
+// Validate refuses what cannot be. The error wraps [ErrOptions].
+func (o PretrainOptions) Validate() error {
+	err := o.Schedule.Validate()
+	if err == nil && !(o.Drop < 1) {
+		err = fmt.Errorf("drop: %g: must be a share from 0 to below 1", o.Drop)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, ErrOptions)
+	}
+	return nil
+}
+
+// Settings is what mcil.json shows: everything that the user can set and that decides the result, as it takes effect.
+func (o PretrainOptions) Settings() map[string]any {
+	o = o.WithDefaults()
 	return map[string]any{
-		"data": o.Data, "model": o.Model, "classes": o.Classes, "seed": o.Seed, "drop": o.Drop, "epochs": o.Schedule.Epochs,
+		"data": o.Data, "model": o.Model, "classes": o.Classes, "seed": o.Seed, "drop": max(0, o.Drop), "epochs": o.Schedule.Epochs,
 		"batch_size": o.Schedule.BatchSize, "learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(),
-		"warmup_fraction": o.Schedule.WarmupFraction,
+		"warmup_fraction": o.Schedule.Warmup(),
 	}
 }
 
@@ -115,8 +132,9 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 	var train, held []int
 	for k, label := range labels {
 		position[label] = k
-		for i, row := range rows.OfClasses(label) {
-			if i%heldOut == heldOut-1 {
+		own := rows.OfClasses(label)
+		for i, row := range own {
+			if hold(i, len(own)) {
 				held = append(held, row)
 			} else {
 				train = append(train, row)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +50,9 @@ func TestPretrainResumes(t *testing.T) {
 	var disk schemas.WeightsManifest
 	if err := schemas.ReadJSON(filepath.Join(whole.Out, manifestFile), schemas.WeightsHeader, &disk); err != nil {
 		t.Fatal(err)
+	}
+	if rows := float64(testClasses); m.Accuracy*rows != math.Round(m.Accuracy*rows) { // one row of each class is held out
+		t.Errorf("accuracy %g is not of %g rows", m.Accuracy, rows)
 	}
 	if disk.Seconds != m.Seconds || disk.Accuracy != m.Accuracy || m.Seconds <= 0 {
 		t.Errorf("returned %+v, written %+v", m, disk)
@@ -101,6 +106,70 @@ func TestPretrainResumes(t *testing.T) {
 	other.Force, other.Schedule.Epochs = true, 1
 	if forced, err := Pretrain(t.Context(), other); err != nil || forced.Digest == m.Digest {
 		t.Errorf("forced: %+v (%v)", forced, err)
+	}
+}
+
+func TestHold(t *testing.T) {
+	for n, want := range map[int][]int{0: nil, 1: nil, 2: {1}, 6: {5}, 10: {9}, 19: {9}, 25: {9, 19}} {
+		var held []int
+		for i := range n {
+			if hold(i, n) {
+				held = append(held, i)
+			}
+		}
+		if !slices.Equal(held, want) {
+			t.Errorf("of %d rows %v are held out, not %v", n, held, want)
+		}
+	}
+}
+
+// TestPretrainAfterKilledForce: weights of which --force has taken a file, and not yet the manifest, are made again.
+func TestPretrainAfterKilledForce(t *testing.T) {
+	p := testPretrain(t)
+	p.Schedule.Epochs = 1
+	if _, err := Pretrain(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(p.Out, vilt.WeightsFile)
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pretrain(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the weights were not made again (%v)", err)
+	}
+}
+
+// TestForceKeepsOthersFolders: --force replaces what mcil made, and does not write beside what it did not.
+func TestForceKeepsOthersFolders(t *testing.T) {
+	o, p := testRun(t), testPretrain(t)
+	o.Force, p.Force = true, true
+	for dir, begin := range map[string]func() error{
+		o.Out: func() error { _, err := Run(t.Context(), o); return err },
+		p.Out: func() error { _, err := Pretrain(t.Context(), p); return err },
+	} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		names := []string{".thesis.tex.tmp-1", "thesis.tex"}
+		for _, name := range names {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := begin(); !errors.Is(err, dataset.ErrRefused) {
+			t.Errorf("%s: %v", dir, err)
+		}
+		left, err := os.ReadDir(dir)
+		if err != nil || len(left) != len(names) {
+			t.Errorf("%s holds %v (%v)", dir, left, err)
+		}
 	}
 }
 

@@ -20,13 +20,10 @@ const galleryPerPhase = 6
 // remember gives the classes of phase t their place in the memory. Features and attention come from the model at the end
 // of the classes' own phase, in one pass over their train rows without gradients.
 func (r *run) remember(ctx context.Context, t int, stage string) ([]schemas.GalleryExemplar, error) {
-	if r.o.Exemplars == NoExemplars {
+	if !r.kind.Keeps {
 		return nil, nil
 	}
-	classes := 0
-	for _, labels := range r.phases[:t+1] {
-		classes += len(labels)
-	}
+	classes := r.seen(t)
 	share := memory.Budget(r.o.BudgetBytes / int64(classes))
 	if r.o.BudgetBytes > 0 {
 		for label := range classes - len(r.phases[t]) {
@@ -46,7 +43,7 @@ func (r *run) remember(ctx context.Context, t int, stage string) ([]schemas.Gall
 		if err := r.store.Put(r.position[label], budget, c.exemplars(r.patchPx())); err != nil {
 			return nil, err
 		}
-		if r.o.Exemplars == MaskedExemplars && len(gallery) < galleryPerPhase && len(r.store.OfClass(r.position[label])) > 0 {
+		if r.kind.Mask != nil && len(gallery) < galleryPerPhase && len(r.store.OfClass(r.position[label])) > 0 {
 			g, err := r.show(c, t, label)
 			if err != nil {
 				return nil, err
@@ -70,26 +67,25 @@ type candidates struct {
 func (r *run) candidates(ctx context.Context, label int) (candidates, error) {
 	var c candidates
 	var features []float32
-	masked := r.o.Exemplars == MaskedExemplars
 	loader := dataset.Loader{Items: r.subset(r.data.Splits[dataset.Train], []int{label}), BatchSize: r.learner.BatchSize(), Workers: r.o.Schedule.Workers}
 	for batch, err := range loader.Epoch(ctx, 0) {
 		if err != nil {
 			return c, err
 		}
-		out, err := r.learner.Infer(batch, masked)
+		out, err := r.learner.Infer(batch, r.kind.Mask != nil)
 		if err != nil {
 			return c, err
 		}
 		features = append(features, out.Features...)
 		c.samples = append(c.samples, batch...)
 		for i := range batch {
-			if !masked {
+			if r.kind.Mask == nil {
 				c.masks = append(c.masks, memory.Mask{})
 				continue
 			}
 			a := memory.Attention{Probs: slices.Clone(out.Probs[i]), Text: len(batch[i].Tokens)}
 			c.maps = append(c.maps, a)
-			c.masks = append(c.masks, memory.Masks(a))
+			c.masks = append(c.masks, r.kind.Mask(a))
 		}
 	}
 	order := memory.Herd(features, len(features)/len(c.samples))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -18,9 +17,11 @@ import (
 // run is one run in progress.
 type run struct {
 	o        Options
+	cpu      string
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
 	learner  method.Learner
+	kind     memory.Kind // of exemplars
 	phases   [][]int     // labels of the dataset, by phase
 	position map[int]int // label of the dataset to place in the order learned
 	store    memory.Store
@@ -31,12 +32,15 @@ type run struct {
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
 func Run(ctx context.Context, o Options) (schemas.Report, error) {
-	o = o.withDefaults()
-	o.Schedule = o.Schedule.WithDefaults()
-	if err := o.validate(); err != nil {
-		return schemas.Report{}, fmt.Errorf("%w: %w", err, ErrOptions)
+	o = o.WithDefaults()
+	if err := o.Validate(); err != nil {
+		return schemas.Report{}, err
 	}
-	r := &run{o: o}
+	cpu, err := cpuPath()
+	if err != nil {
+		return schemas.Report{}, err
+	}
+	r := &run{o: o, cpu: cpu}
 	defer r.close()
 	digest, err := r.prepare()
 	if err != nil {
@@ -66,6 +70,9 @@ func (r *run) close() {
 // prepare opens data and weights and returns the digest of all that decides the result.
 func (r *run) prepare() (string, error) {
 	var err error
+	if r.kind, err = memory.KindOf(r.o.Exemplars); err != nil {
+		return "", fmt.Errorf("%w: %w", err, ErrOptions)
+	}
 	if r.data, err = dataset.Open(r.o.Data); err != nil {
 		return "", err
 	}
@@ -95,28 +102,29 @@ func (r *run) prepare() (string, error) {
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
 		return "", err
 	}
-	return digestOf(r.o.settings(), rowsDigest(r.data), backbone.digest)
+	return digestOf(r.o.Settings(), rowsDigest(r.data), backbone.digest)
 }
 
 // claim makes the run folder ours: it is new, resumed after its last whole phase, or done.
 func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	var report schemas.Report
-	if r.o.Force {
-		if err := removeRun(r.o.Out); err != nil {
-			return report, false, err
-		}
-	}
 	var old schemas.Run
 	file := filepath.Join(r.o.Out, "run.json")
+	begin := func() error {
+		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, CPU: r.cpu, Program: r.o.Program})
+	}
 	err := schemas.ReadJSON(file, schemas.RunHeader, &old)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := claimFolder("run", r.o.Out, r.o.Force); err != nil {
+		if err := claimFolder("run", r.o.Out); err != nil {
 			return report, false, err
 		}
-		return report, false, schemas.WriteJSON(file, schemas.Run{
-			Header: schemas.RunHeader, Settings: r.o.settings(), Digest: digest, Program: r.o.Program,
-		})
+		return report, false, begin()
+	case r.o.Force && (err == nil || errors.Is(err, schemas.ErrDamaged)):
+		if err := removeRun(r.o.Out); err != nil {
+			return report, false, fmt.Errorf("run %s: %w", r.o.Out, err)
+		}
+		return report, false, begin()
 	case err != nil:
 		return report, false, fmt.Errorf("run: %w", err)
 	case old.Digest != digest:
@@ -129,49 +137,10 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	return report, false, r.resume()
 }
 
-// claimFolder makes dir where it is absent. Without force it refuses one that holds anything but a killed run's temporary
-// files.
-func claimFolder(what, dir string, force bool) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	if err := schemas.RemoveTemporary(dir); err != nil {
-		return err
-	}
-	left, err := os.ReadDir(dir)
-	if err == nil && len(left) > 0 && !force {
-		err = fmt.Errorf("the folder holds other things: give another --out: %w", dataset.ErrRefused)
-	}
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", what, dir, err)
-	}
-	return nil
-}
-
-// removeRun deletes a run's files, and nothing that is not a run's.
-func removeRun(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "run.json")); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	phases, err := filepath.Glob(filepath.Join(dir, "phase-*"))
-	if err != nil {
-		return err
-	}
-	for _, p := range append(phases, filepath.Join(dir, "report.json"), filepath.Join(dir, "gallery.json"), filepath.Join(dir, "log.jsonl"), filepath.Join(dir, "run.json")) {
-		if err := os.RemoveAll(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // phase learns the classes of phase t, fills the memory, evaluates, and saves.
 func (r *run) phase(ctx context.Context, t int) error {
 	start := time.Now()
-	seen := 0
-	for _, labels := range r.phases[:t+1] {
-		seen += len(labels)
-	}
+	seen := r.seen(t)
 	train := r.data.Splits[dataset.Train]
 	items := dataset.Concat{r.subset(train, r.phases[t]), r.store.Replay(r.o.Repair)}
 	stage := fmt.Sprintf("phase %d of %d", t+1, len(r.phases))
@@ -190,6 +159,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	if err != nil {
 		return fmt.Errorf("fill the memory: %w", err)
 	}
+	r.encoding.Forget(train) // this phase's rows are not read again, and the next one's need the room
 	result, err := r.evaluate(ctx, t, stage)
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)
@@ -203,6 +173,15 @@ func (r *run) phase(ctx context.Context, t int) error {
 	r.reports = append(r.reports, p)
 	r.gallery = append(r.gallery, gallery...)
 	return r.save(t, gallery)
+}
+
+// seen is the number of classes of phases 0..t.
+func (r *run) seen(t int) int {
+	n := 0
+	for _, labels := range r.phases[:t+1] {
+		n += len(labels)
+	}
+	return n
 }
 
 // subset is the rows of some classes, labelled by the order learned.

@@ -3,7 +3,9 @@ package train
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
+	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -81,10 +84,10 @@ func samplesPerEpoch(t *testing.T, dir string) map[int][]int {
 
 func TestRunKinds(t *testing.T) {
 	reports := map[string]schemas.Report{}
-	for _, kind := range []string{NoExemplars, RawExemplars, MaskedExemplars} {
+	for _, kind := range []string{"none", "raw", "masked"} {
 		o := testRun(t)
 		o.Exemplars = kind
-		if kind == NoExemplars {
+		if kind == "none" {
 			o.Budget = 0
 		}
 		r := mustRun(t, o)
@@ -117,7 +120,7 @@ func TestRunKinds(t *testing.T) {
 			near(t, kind+": exemplars a class", p.ExemplarsPerClass, float64(len(exemplars))/float64(p.Classes))
 		}
 	}
-	none, raw, masked := reports[NoExemplars], reports[RawExemplars], reports[MaskedExemplars]
+	none, raw, masked := reports["none"], reports["raw"], reports["masked"]
 	for i := range 3 {
 		n, r, m := none.Phases[i], raw.Phases[i], masked.Phases[i]
 		if n.ExemplarsPerClass != 0 || n.MemoryUsedBytes != 0 || n.MemoryBudgetBytes != 0 || n.NMEAccuracy != 0 || n.StoredFraction != 0 {
@@ -259,11 +262,56 @@ func TestResume(t *testing.T) {
 	sameRun(t, o.Out, whole)
 }
 
+// TestRemoveRun: at no moment of its removal does a run look finished, or like one that lacks a phase before another.
+func TestRemoveRun(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"run.json", "report.json", "gallery.json", "log.jsonl", "phase-00/phase.json", "phase-99/phase.json", "phase-100/phase.json", "phase-notes.txt"} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	order, err := runFiles(dir)
+	if want := []string{"report.json", "gallery.json", "phase-100", "phase-99", "phase-00", "log.jsonl"}; err != nil || !slices.Equal(order, want) {
+		t.Errorf("in the order %v, not %v (%v)", order, want, err)
+	}
+	killed := filepath.Join(dir, "phase-101.removed")
+	if err := os.Mkdir(killed, 0o777); err != nil { // left by a removal that was killed
+		t.Fatal(err)
+	}
+	if err := removeRun(dir); err != nil {
+		t.Fatal(err)
+	}
+	left, err := fs.Glob(os.DirFS(dir), "*")
+	if want := []string{"phase-notes.txt", "run.json"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("it left %v, not %v (%v)", left, want, err)
+	}
+}
+
+// TestLogIsWrittenAsItGoes: an epoch's line is in the file once the next epoch has begun.
+func TestLogIsWrittenAsItGoes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log.jsonl")
+	log, err := newLog(file, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.step(method.Step{Epoch: 0, Loss: 2, Samples: 1})
+	log.step(method.Step{Epoch: 0, Loss: 1, Samples: 3})
+	log.step(method.Step{Epoch: 1, Loss: 1, Samples: 4})
+	want := `{"epoch":0,"loss":1.25,"phase":3,"samples":4}` + "\n"
+	if b, err := os.ReadFile(file); err != nil || string(b) != want {
+		t.Errorf("the log is %q (%v)", b, err)
+	}
+	if err := log.close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestResumeRefusesDamage(t *testing.T) {
 	o := testRun(t)
 	stopAt(t, o, "phase 2 of 3: learn")
 	file := filepath.Join(o.Out, "phase-00", "tuner.safetensors")
-	if err := vilt.WriteSafetensors(file, []*vilt.Tensor{{Name: "head.bias", Shape: []int{1}, Data: []float32{0}}}, nil); err != nil {
+	if err := vilt.WriteSafetensors(file, []*vilt.Tensor{{Name: "head.bias", Shape: []int{1}, Data: []float32{0}}}, schemas.TunerHeader.Metadata()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "phase-00") {
@@ -295,7 +343,7 @@ func TestWorkersAndFolders(t *testing.T) {
 // and fails only when it comes to be evaluated.
 func TestTestRowsAreNotRead(t *testing.T) {
 	whole := mustWholeRun(t)
-	r := &run{o: testRun(t).withDefaults()}
+	r := &run{o: testRun(t).WithDefaults()}
 	r.o.Schedule = r.o.Schedule.WithDefaults()
 	defer r.close()
 	digest, err := r.prepare()
@@ -337,7 +385,7 @@ func TestTestRowsAreNotRead(t *testing.T) {
 // TestLabelsFollowTheOrder: positions in the order learned, not labels of the dataset, are what is learned and stored.
 func TestLabelsFollowTheOrder(t *testing.T) {
 	o := testRun(t)
-	r := &run{o: o.withDefaults()}
+	r := &run{o: o.WithDefaults()}
 	defer r.close()
 	r.o.Schedule = r.o.Schedule.WithDefaults()
 	if _, err := r.prepare(); err != nil {
@@ -369,7 +417,7 @@ func TestLabelsFollowTheOrder(t *testing.T) {
 // logit; and without exemplars of every class there are no class means.
 func TestUnseenClassesDoNotCompete(t *testing.T) {
 	o := testRun(t)
-	r := &run{o: o.withDefaults()}
+	r := &run{o: o.WithDefaults()}
 	defer r.close()
 	r.o.Schedule = r.o.Schedule.WithDefaults()
 	digest, err := r.prepare()

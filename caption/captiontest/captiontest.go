@@ -16,16 +16,16 @@ import (
 	"github.com/mcil/mcil/caption"
 )
 
-// Run tests the captioners that open returns: one for each test, on a working endpoint.
-func Run(t *testing.T, open func(t *testing.T) caption.Captioner) {
-	t.Run("Answer", func(t *testing.T) { answer(t, open(t)) })
-	t.Run("Fingerprint", func(t *testing.T) { fingerprint(t, open(t)) })
-	t.Run("Cancel", func(t *testing.T) { cancel(t, open(t)) })
-	t.Run("Deadline", func(t *testing.T) { deadline(t, open(t)) })
-	t.Run("Concurrent", func(t *testing.T) { concurrent(t, open(t)) })
+// Run tests the captioners that open returns: one for each test, on a working endpoint that serves model.
+func Run(t *testing.T, model string, open func(t *testing.T) caption.Captioner) {
+	t.Run("Answer", func(t *testing.T) { answer(t, model, open(t)) })
+	t.Run("Fingerprint", func(t *testing.T) { fingerprint(t, model, open(t)) })
+	t.Run("Cancel", func(t *testing.T) { cancel(t, model, open(t)) })
+	t.Run("Deadline", func(t *testing.T) { deadline(t, model, open(t)) })
+	t.Run("Concurrent", func(t *testing.T) { concurrent(t, model, open(t)) })
 }
 
-// Request is a sound request about a small picture that depends on n.
+// Request is a sound request, but for the model, about a small picture that depends on n.
 func Request(t testing.TB, n int) caption.Request {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 48, 32))
@@ -45,8 +45,15 @@ func Request(t testing.TB, n int) caption.Request {
 	return caption.Request{Prompt: caption.DefaultPrompt, Image: b.Bytes(), MediaType: "image/jpeg"}
 }
 
-func answer(t *testing.T, c caption.Captioner) {
-	a, err := c.Caption(t.Context(), Request(t, 0))
+// request is [Request] for a model.
+func request(t testing.TB, model string, n int) caption.Request {
+	r := Request(t, n)
+	r.Model = model
+	return r
+}
+
+func answer(t *testing.T, model string, c caption.Captioner) {
+	a, err := c.Caption(t.Context(), request(t, model, 0))
 	if err != nil {
 		t.Fatalf("Caption: %v", err)
 	}
@@ -61,7 +68,7 @@ func answer(t *testing.T, c caption.Captioner) {
 	}
 }
 
-func fingerprint(t *testing.T, c caption.Captioner) {
+func fingerprint(t *testing.T, model string, c caption.Captioner) {
 	of := func(r caption.Request) string {
 		t.Helper()
 		f, err := c.Fingerprint(r)
@@ -73,9 +80,9 @@ func fingerprint(t *testing.T, c caption.Captioner) {
 		}
 		return f
 	}
-	base := Request(t, 0)
+	base := request(t, model, 0)
 	want := of(base)
-	if again := of(Request(t, 0)); again != want {
+	if again := of(request(t, model, 0)); again != want {
 		t.Error("the same request has two fingerprints")
 	}
 	spelt := base
@@ -85,8 +92,9 @@ func fingerprint(t *testing.T, c caption.Captioner) {
 	}
 	seen := map[string]string{want: "the request"}
 	for name, change := range map[string]func(*caption.Request){
+		"model":              func(r *caption.Request) { r.Model += "-2" },
 		"prompt":             func(r *caption.Request) { r.Prompt += " " },
-		"picture":            func(r *caption.Request) { r.Image = Request(t, 1).Image },
+		"picture":            func(r *caption.Request) { r.Image = request(t, model, 1).Image },
 		"media type":         func(r *caption.Request) { r.MediaType = "image/png" },
 		"beams":              func(r *caption.Request) { r.Decoding.Beams = 1 },
 		"tokens":             func(r *caption.Request) { r.Decoding.MaxTokens = 64 },
@@ -104,29 +112,29 @@ func fingerprint(t *testing.T, c caption.Captioner) {
 	}
 }
 
-func cancel(t *testing.T, c caption.Captioner) {
+func cancel(t *testing.T, model string, c caption.Captioner) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := c.Caption(ctx, Request(t, 0)); !errors.Is(err, context.Canceled) {
+	if _, err := c.Caption(ctx, request(t, model, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Caption under a cancelled context: %v, want context.Canceled", err)
 	}
 }
 
-func deadline(t *testing.T, c caption.Captioner) {
+func deadline(t *testing.T, model string, c caption.Captioner) {
 	ctx, stop := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer stop()
-	_, err := c.Caption(ctx, Request(t, 0))
+	_, err := c.Caption(ctx, request(t, model, 0))
 	var e *caption.Error
 	if !errors.As(err, &e) || e.Class != caption.Timeout || !e.Retry {
 		t.Errorf("Caption past its deadline: %v, want an error of class timeout that is worth retrying", err)
 	}
 }
 
-func concurrent(t *testing.T, c caption.Captioner) {
+func concurrent(t *testing.T, model string, c caption.Captioner) {
 	const n = 16
 	alone := make([]string, n)
 	for i := range n {
-		f, err := c.Fingerprint(Request(t, i))
+		f, err := c.Fingerprint(request(t, model, i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +142,7 @@ func concurrent(t *testing.T, c caption.Captioner) {
 	}
 	var wait sync.WaitGroup
 	for i := range n {
-		r := Request(t, i)
+		r := request(t, model, i)
 		wait.Go(func() {
 			if f, err := c.Fingerprint(r); err != nil || f != alone[i] {
 				t.Errorf("Fingerprint beside others: %q, %v, want %q", f, err, alone[i])

@@ -27,7 +27,7 @@ func dial(t testing.TB, h http.Handler) *openai.Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	c, err := openai.New(openai.Options{BaseURL: server.URL + "/v1", Model: builtin.Model, APIKey: "sesame"})
+	c, err := openai.New(openai.Options{BaseURL: server.URL + "/v1", APIKey: "sesame"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,16 +46,16 @@ func createStore(t testing.TB, dir string) *caption.Store {
 }
 
 func TestCaptioner(t *testing.T) {
-	captiontest.Run(t, func(t *testing.T) caption.Captioner {
+	captiontest.Run(t, builtin.Model, func(t *testing.T) caption.Captioner {
 		return dial(t, builtin.Handler(builtin.Options{APIKey: "sesame"}))
 	})
 }
 
 func TestCheckBuiltin(t *testing.T) {
-	if err := dial(t, builtin.Handler(builtin.Options{APIKey: "sesame"})).Check(t.Context()); err != nil {
+	if err := dial(t, builtin.Handler(builtin.Options{APIKey: "sesame"})).Check(t.Context(), builtin.Model); err != nil {
 		t.Error(err)
 	}
-	if err := dial(t, builtin.Handler(builtin.Options{APIKey: "other"})).Check(t.Context()); !errors.Is(err, caption.ErrEndpoint) {
+	if err := dial(t, builtin.Handler(builtin.Options{APIKey: "other"})).Check(t.Context(), builtin.Model); !errors.Is(err, caption.ErrEndpoint) {
 		t.Errorf("with a wrong key: %v", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestRunThroughFaults(t *testing.T) {
 }
 
 func TestRunWithNobodyThere(t *testing.T) {
-	c, err := openai.New(openai.Options{BaseURL: "http://127.0.0.1:1/v1", Model: builtin.Model})
+	c, err := openai.New(openai.Options{BaseURL: "http://127.0.0.1:1/v1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,6 @@ import (
 // Options name an endpoint.
 type Options struct {
 	BaseURL        string // such as http://host:8000/v1
-	Model          string // as the endpoint knows it
 	APIKey         string // sent as a bearer token; empty: none
 	MaxAnswerBytes int64  // larger answers are refused; default 1 MiB
 	Connections    int    // idle connections that are kept; default 64
@@ -39,7 +38,6 @@ type Options struct {
 
 // Client is a [caption.Captioner] on one endpoint.
 type Client struct {
-	model    string
 	endpoint string // base URL without credentials
 	key      string
 	gpt      *gpt.Client
@@ -60,9 +58,6 @@ func New(o Options) (*Client, error) {
 	if u.User != nil {
 		return nil, fmt.Errorf("endpoint %q: holds credentials: give the key by OPENAI_API_KEY instead", redactURL(o.BaseURL))
 	}
-	if o.Model == "" {
-		return nil, fmt.Errorf("endpoint %s: no model named", o.BaseURL)
-	}
 	if strings.ContainsAny(o.APIKey, "\r\n\x00") {
 		return nil, fmt.Errorf("endpoint %s: the key holds a line end: remove it", o.BaseURL)
 	}
@@ -71,7 +66,6 @@ func New(o Options) (*Client, error) {
 	config.BaseURL = strings.TrimRight(u.String(), "/")
 	config.HTTPClient = d
 	return &Client{
-		model:    o.Model,
 		endpoint: config.BaseURL,
 		key:      o.APIKey,
 		gpt:      gpt.NewClientWithConfig(config),
@@ -103,7 +97,7 @@ func (c *Client) Close() { c.doer.http.CloseIdleConnections() }
 func (c *Client) request(r caption.Request) (gpt.ChatCompletionRequest, *exchange) {
 	x := &exchange{extra: r.Decoding.Parameters(), url: "data:" + r.MediaType + ";base64,", image: r.Image}
 	return gpt.ChatCompletionRequest{
-		Model: c.model,
+		Model: r.Model,
 		Messages: []gpt.ChatCompletionMessage{{
 			Role: gpt.ChatMessageRoleUser,
 			MultiContent: []gpt.ChatMessagePart{
@@ -180,9 +174,9 @@ func (c *Client) Models(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Check finds out early what would fail every request: no server there, a wrong key, a model that is not served. An
-// endpoint that does not list its models passes.
-func (c *Client) Check(ctx context.Context) error {
+// Check finds out early what would fail every request for the model: no server there, a wrong key, a model that is not
+// served. An endpoint that does not list its models passes. How long it may take is ctx's.
+func (c *Client) Check(ctx context.Context, model string) error {
 	names, err := c.Models(ctx)
 	var e *caption.Error
 	switch {
@@ -194,14 +188,14 @@ func (c *Client) Check(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return err
-	case len(names) > 0 && !slices.Contains(names, c.model):
+	case len(names) > 0 && !slices.Contains(names, model):
 		const shown = 8
 		more := ""
 		if len(names) > shown {
 			more = fmt.Sprintf(" and %d more", len(names)-shown)
 		}
 		return fmt.Errorf("endpoint %s: does not serve the model %q: it serves %s%s: %w",
-			c.endpoint, c.model, strings.Join(names[:min(shown, len(names))], ", "), more, caption.ErrEndpoint)
+			c.endpoint, model, strings.Join(names[:min(shown, len(names))], ", "), more, caption.ErrEndpoint)
 	}
 	return nil
 }

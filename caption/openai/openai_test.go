@@ -23,13 +23,13 @@ import (
 const goodBody = `{"id":"x","object":"chat.completion","created":1,"model":"blip-v1","choices":[{"index":0,"message":` +
 	`{"role":"assistant","content":" A fish. "},"finish_reason":"stop"}],"usage":{"prompt_tokens":40,"completion_tokens":3,"total_tokens":43}}`
 
-var testRequest = caption.Request{Prompt: "Describe <it> & more.", Image: []byte("\xff\xd8picture+/"), MediaType: "image/jpeg"}
+var testRequest = caption.Request{Model: "blip", Prompt: "Describe <it> & more.", Image: []byte("\xff\xd8picture+/"), MediaType: "image/jpeg"}
 
 func serve(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return client(t, Options{BaseURL: server.URL + "/v1/", Model: "blip", APIKey: "sk-secret"})
+	return client(t, Options{BaseURL: server.URL + "/v1/", APIKey: "sk-secret"})
 }
 
 func client(t *testing.T, o Options) *Client {
@@ -207,7 +207,7 @@ func TestAnswerSizeIsBounded(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	c := client(t, Options{BaseURL: server.URL, Model: "m", MaxAnswerBytes: 1 << 16})
+	c := client(t, Options{BaseURL: server.URL, MaxAnswerBytes: 1 << 16})
 	_, err := c.Caption(t.Context(), testRequest)
 	var e *caption.Error
 	if !errors.As(err, &e) || e.Class != caption.Malformed || !strings.Contains(err.Error(), "more than 65536 bytes") {
@@ -238,7 +238,7 @@ func TestNetworkFailures(t *testing.T) {
 		client *Client
 		class  caption.Class
 	}{
-		"nobody there":        {client(t, Options{BaseURL: closed, Model: "m"}), caption.Network},
+		"nobody there":        {client(t, Options{BaseURL: closed}), caption.Network},
 		"closed at once":      {serve(t, hijack("")), caption.Network},
 		"closed in an answer": {serve(t, hijack("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"choices\":")), caption.Network},
 		"hangs":               {serve(t, func(w http.ResponseWriter, r *http.Request) { <-release }), caption.Timeout},
@@ -322,27 +322,26 @@ func TestCheck(t *testing.T) {
 			w.WriteHeader(c.status)
 			io.WriteString(w, c.body)
 		})
-		err := client.Check(t.Context())
+		err := client.Check(t.Context(), "blip")
 		if c.say == "" && err != nil || c.say != "" && (!errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), c.say)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.say)
 		}
 	}
-	dead := client(t, Options{BaseURL: "http://127.0.0.1:1/v1", Model: "m"})
-	if err := dead.Check(t.Context()); !errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), "http://127.0.0.1:1/v1") {
+	dead := client(t, Options{BaseURL: "http://127.0.0.1:1/v1"})
+	if err := dead.Check(t.Context(), "blip"); !errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), "http://127.0.0.1:1/v1") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
 
 func TestNewRefuses(t *testing.T) {
 	for _, o := range []Options{
-		{BaseURL: "", Model: "m"},
-		{BaseURL: "localhost:8000", Model: "m"},
-		{BaseURL: "ftp://host/v1", Model: "m"},
-		{BaseURL: "http://user:hunter2@host/v1", Model: "m"},
-		{BaseURL: "http://host/v1?key=hunter2", Model: "m"},
-		{BaseURL: "http://host/v1"},
-		{BaseURL: "http://host/v1", Model: "m", APIKey: "a\nb"},
-		{BaseURL: "http://user:hunter2@host:port/v1", Model: "m"},
+		{BaseURL: ""},
+		{BaseURL: "localhost:8000"},
+		{BaseURL: "ftp://host/v1"},
+		{BaseURL: "http://user:hunter2@host/v1"},
+		{BaseURL: "http://host/v1?key=hunter2"},
+		{BaseURL: "http://host/v1", APIKey: "a\nb"},
+		{BaseURL: "http://user:hunter2@host:port/v1"},
 	} {
 		_, err := New(o)
 		if err == nil {
@@ -362,7 +361,7 @@ func FuzzAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		c := client(t, Options{BaseURL: "http://host/v1", Model: "m"})
+		c := client(t, Options{BaseURL: "http://host/v1"})
 		c.doer.http.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
 			return &http.Response{
 				Status: http.StatusText(status), StatusCode: status, Header: http.Header{},

@@ -39,24 +39,24 @@ func (c *buildCmd) Run(ctx context.Context, e *env) error {
 	for _, class := range source.Classes() {
 		classNames[class.WNID] = class.Name
 	}
-	captions := map[dataset.ID]schemas.Caption{}
-	for id, record := range store.Captions() {
-		captions[id] = record
+	if torn := store.Torn(); len(torn) > 0 {
+		e.log.Warn("journals end in a line that a killed run left torn: mcil caption asks for its picture again", "journals", torn)
+	}
+	captions := map[dataset.ID]dataset.Caption{}
+	for id, r := range store.Captions() {
+		text := caption.Clean(r.Raw, m.Prompt)
+		captions[id] = dataset.Caption{Text: text, ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
+			Raw: r.Raw, Model: r.Model, Fingerprint: r.Fingerprint,
+			Flags: caption.Check(text, r.Raw, r.FinishReason, m.Prompt, classNames[id.WNID()]),
+		}}
 	}
 	manifest, err := dataset.Build(ctx, source, c.Out, dataset.BuildOptions{
 		Split: dataset.SplitOptions{Spec: c.Split, Seed: c.Seed}, Program: e.program, Workers: runtime.GOMAXPROCS(0), Force: c.Force,
 		About:    schemas.CaptionsSummary{Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe},
 		Progress: e.progress.counter("build"),
 		Captions: func(id dataset.ID) (dataset.Caption, bool) {
-			r, ok := captions[id]
-			if !ok {
-				return dataset.Caption{}, false
-			}
-			text := caption.Clean(r.Raw, m.Prompt)
-			return dataset.Caption{Text: text, ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
-				Raw: r.Raw, Model: r.Model, Fingerprint: r.Fingerprint,
-				Flags: caption.Check(text, r.Raw, r.FinishReason, m.Prompt, classNames[id.WNID()]),
-			}}, true
+			c, ok := captions[id]
+			return c, ok
 		},
 	})
 	if err != nil {

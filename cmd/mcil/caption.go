@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,9 @@ type captionCmd struct {
 	DryRun     bool          `help:"Say how many pictures would be asked for, and ask nothing."`
 	JSON       bool          `help:"Print the result as JSON."`
 }
+
+// defaultTimeout is what the flag's default says, for a command that is made without flags.
+const defaultTimeout = 120 * time.Second
 
 // defaultModel is asked for where an endpoint is given without a model.
 const defaultModel = "Salesforce/instructblip-vicuna-7b"
@@ -63,8 +67,19 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	defer source.Close()
+	options := caption.Options{
+		Source: source, Select: selected, OnlyFailed: c.OnlyFailed, Limit: c.Limit,
+		Workers: c.Workers, AttemptTimeout: cmp.Or(c.Timeout, defaultTimeout), Seed: 1,
+		Progress: func(p caption.Progress) {
+			e.progress.update("caption", p.Done, p.Total, fmt.Sprintf("%d asked, %d at hand, %d failed, %d retries", p.Asked, p.Cached, p.Failed, p.Retries))
+		},
+	}
+	plan, err := c.plan(options)
+	if err != nil {
+		return err
+	}
 	if c.DryRun {
-		return c.dryRun(e, source, selected)
+		return c.dryRun(e, source, plan)
 	}
 	url := c.Endpoint
 	if url == "builtin" {
@@ -75,15 +90,13 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 		defer server.Close(context.WithoutCancel(ctx))
 		url = server.URL()
 	}
-	client, err := openai.New(openai.Options{BaseURL: url, Model: recipe.Model, APIKey: os.Getenv("OPENAI_API_KEY"), Connections: c.Workers})
+	client, err := openai.New(openai.Options{BaseURL: url, APIKey: os.Getenv("OPENAI_API_KEY"), Connections: c.Workers})
 	if err != nil {
 		return usageError{err}
 	}
 	defer client.Close()
-	if due, err := c.due(source, selected); err != nil {
-		return err
-	} else if due.asked > 0 { // before a store of this recipe begins; and what is all at hand needs no endpoint
-		if err := client.Check(ctx); err != nil {
+	if plan.Missing > 0 { // before a store of this recipe begins; and what is all at hand needs no endpoint
+		if err := check(ctx, client, recipe.Model, options.AttemptTimeout); err != nil {
 			return err
 		}
 	}
@@ -91,13 +104,11 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	result, err := caption.Run(ctx, caption.Options{
-		Source: source, Captioner: client, Store: store, Select: selected, OnlyFailed: c.OnlyFailed, Limit: c.Limit,
-		Workers: c.Workers, AttemptTimeout: c.Timeout, Seed: 1,
-		Progress: func(p caption.Progress) {
-			e.progress.update("caption", p.Done, p.Total, fmt.Sprintf("%d asked, %d at hand, %d failed, %d retries", p.Asked, p.Cached, p.Failed, p.Retries))
-		},
-	})
+	if torn := store.Torn(); len(torn) > 0 {
+		e.log.Warn("journals end in a line that a killed run left torn: its picture is asked for again", "journals", torn)
+	}
+	options.Captioner, options.Store = client, store
+	result, err := caption.Run(ctx, options)
 	if err := errors.Join(err, store.Close()); err != nil {
 		return err
 	}
@@ -114,6 +125,13 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 		return failuresError{fmt.Errorf("%d of %d pictures have no caption (%s): %s records why; --only-failed asks again", result.Failed, result.Total, classes(result.Failures), c.Out)}
 	}
 	return nil
+}
+
+// check asks the endpoint what it serves. It may take as long as one call.
+func check(ctx context.Context, client *openai.Client, model string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return client.Check(ctx, model)
 }
 
 func classes(failures map[caption.Class]int) string {
@@ -162,50 +180,22 @@ func (c *captionCmd) selection() (func(dataset.Entry) bool, error) {
 	}, nil
 }
 
-// work is how much a run would do.
-type work struct {
-	all, asked int
-	bytes      int64 // of the pictures to ask for, as found
-}
-
-// due counts the pictures that have no caption in the store, if there is one, by name: their bytes are not read.
-func (c *captionCmd) due(source dataset.Source, selected func(dataset.Entry) bool) (work, error) {
-	have, failed := map[dataset.ID]bool{}, map[dataset.ID]bool{}
+// plan says what a run of o would do, with the store that is there, if one is.
+func (c *captionCmd) plan(o caption.Options) (caption.Work, error) {
 	store, err := caption.OpenStore(c.Out)
 	if err != nil && !errors.Is(err, caption.ErrNoStore) {
-		return work{}, err
+		return caption.Work{}, err
 	}
-	if err == nil {
-		for id := range store.Captions() {
-			have[id] = true
-		}
-		for id := range store.Failures() {
-			failed[id] = true
-		}
-	}
-	var w work
-	for _, entry := range source.Entries() {
-		if selected != nil && !selected(entry) || c.OnlyFailed && !failed[entry.ID] || c.Limit > 0 && w.all == c.Limit {
-			continue
-		}
-		w.all++
-		if !have[entry.ID] {
-			w.asked++
-			w.bytes += entry.SizeBytes
-		}
-	}
-	return w, nil
+	o.Store = store
+	return caption.Plan(o), nil
 }
 
-func (c *captionCmd) dryRun(e *env, source dataset.Source, selected func(dataset.Entry) bool) error {
-	w, err := c.due(source, selected)
-	if err != nil {
-		return err
-	}
+func (c *captionCmd) dryRun(e *env, source dataset.Source, w caption.Work) error {
+	all := len(w.Entries)
 	if c.JSON {
-		return json.NewEncoder(e.stdout).Encode(map[string]any{"total": w.all, "cached": w.all - w.asked, "to_ask": w.asked, "bytes": w.bytes})
+		return json.NewEncoder(e.stdout).Encode(map[string]any{"total": all, "cached": all - w.Missing, "to_ask": w.Missing, "bytes": w.MissingBytes})
 	}
-	_, err = fmt.Fprintf(e.stdout, "%d pictures of %d classes selected, %d have captions, %d to ask (%.1f MB as found)\n",
-		w.all, len(source.Classes()), w.all-w.asked, w.asked, float64(w.bytes)/1e6)
+	_, err := fmt.Fprintf(e.stdout, "%d pictures of %d classes selected, %d have captions, %d to ask (%.1f MB as found)\n",
+		all, len(source.Classes()), all-w.Missing, w.Missing, float64(w.MissingBytes)/1e6)
 	return err
 }

@@ -62,12 +62,11 @@ func (c *config) Resolve(k *kong.Context, _ *kong.Path, flag *kong.Flag) (any, e
 }
 
 // checkConfig refuses keys of a config file that the chosen verb does not read.
-func checkConfig(k *kong.Context) error {
-	path, ok := k.Model.Node.Target.FieldByName("Config").Interface().(kong.ConfigFlag)
-	if !ok || path == "" {
+func checkConfig(k *kong.Context, path string) error {
+	if path == "" {
 		return nil
 	}
-	resolver, err := k.LoadConfig(string(path))
+	resolver, err := k.LoadConfig(path)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/memory"
 )
 
 type demoCmd struct {
@@ -23,11 +24,12 @@ type demoCmd struct {
 	Seeds     []uint64 `default:"1,2" help:"Seeds of the runs."`
 	Base      int      `default:"40" placeholder:"EPOCHS" help:"Epochs of pretraining."`
 	Epochs    int      `default:"6" help:"Epochs of each phase."`
+	Force     bool     `help:"Replace a dataset, weights and runs that an earlier demo made in another way."`
 }
 
 // Validate refuses at once what a later stage would refuse after minutes.
 func (c *demoCmd) Validate() error {
-	known := []string{train.NoExemplars, train.RawExemplars, train.MaskedExemplars}
+	known := exemplarKinds()
 	switch most := len(synth.Catalogue()); {
 	case c.Classes < 4 || c.Classes > most:
 		return fmt.Errorf("--classes=%d: choose 4 to %d", c.Classes, most)
@@ -64,7 +66,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	}{
 		&synthCmd{Out: pictures, Classes: c.Classes, PerClass: c.PerClass, Seed: 1},
 		&captionCmd{Source: pictures, Out: captions, Endpoint: "builtin", Workers: 4},
-		&buildCmd{Source: pictures, Captions: captions, Out: data, Split: "ratio:0.8", Seed: 1, Layout: "hf"},
+		&buildCmd{Source: pictures, Captions: captions, Out: data, Split: "ratio:0.8", Seed: 1, Layout: "hf", Force: c.Force},
 	} {
 		if err := stage.Run(ctx, e); err != nil {
 			return err
@@ -74,7 +76,10 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	pretrain := pretrainCmd{Data: data, Out: weights, Classes: base, Model: "tiny", Seed: 1, scheduleFlags: scheduleFlags{Epochs: c.Base, BatchSize: 8, LearningRate: 3e-3}}
+	batches := scheduleFlags{BatchSize: 8, WeightDecay: 0.02, Warmup: 0.1}
+	pretrain := pretrainCmd{
+		Data: data, Out: weights, Classes: base, Model: "tiny", Epochs: c.Base, LearningRate: 3e-3, Drop: 0.4, Seed: 1, Force: c.Force, scheduleFlags: batches,
+	}
 	if err := pretrain.Run(ctx, e); err != nil {
 		return err
 	}
@@ -84,10 +89,10 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 			name := fmt.Sprintf("%s-%d", exemplars, seed)
 			t := trainCmd{
 				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Phases: c.Phases, Classes: fresh, Order: "1993",
-				Weights: weights, Seed: seed, scheduleFlags: scheduleFlags{Epochs: c.Epochs, BatchSize: 8},
+				Weights: weights, Epochs: c.Epochs, LearningRate: 1e-2, Seed: seed, Force: c.Force, scheduleFlags: batches,
 			}
-			if exemplars != train.NoExemplars {
-				t.Budget = c.Budget
+			if exemplars != "none" {
+				t.Budget = &c.Budget
 			}
 			if _, err := train.Run(ctx, t.options(e, name+", ")); err != nil {
 				return fmt.Errorf("run %s: %w", name, err)
@@ -97,6 +102,14 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	}
 	e.progress.done()
 	return (&reportCmd{Runs: runs, Out: at("report"), Title: "mcil demo: drawn pictures, measured captions"}).Run(ctx, e)
+}
+
+// exemplarKinds lists the words of --exemplars.
+func exemplarKinds() (names []string) {
+	for _, k := range memory.Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
 }
 
 // halves deals a dataset's classes alternately into base classes and incremental ones, as selections for --classes.

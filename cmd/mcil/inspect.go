@@ -174,7 +174,7 @@ func inspectCaptions(path string) (*finding, error) {
 	}
 	f.add("decoding", strings.Join(decoding, ", "))
 	f.add("captions", n)
-	f.add("flags", byCount(flags))
+	f.add("flags", byCount(flags)+" (naming the class is known after mcil build)")
 	f.add("failures", byCount(failures))
 	f.add("first", first)
 	return f, nil

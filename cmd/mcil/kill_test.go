@@ -27,9 +27,6 @@ func TestKilledDemoEndsTheSame(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs SIGINT")
 	}
-	if raceEnabled {
-		t.Skip("the program here is built without the race detector: there is nothing for it to see")
-	}
 	program := filepath.Join(t.TempDir(), "mcil")
 	goCommand(t, "build", "-o", program, module+"/cmd/mcil")
 	reference := t.TempDir()

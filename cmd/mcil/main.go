@@ -27,6 +27,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime"
@@ -89,7 +90,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("mcil"), kong.Description(description), kong.UsageOnError(),
 		kong.Writers(stdout, stderr), kong.Exit(func(n int) { exited = n }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Configuration(loadConfig), kong.Vars{"version": program.Version + " " + program.Go, "methods": strings.Join(method.Names(), ",")})
+		kong.Configuration(loadConfig), kong.Vars{"version": program.Version + " " + program.Go, "methods": strings.Join(method.Names(), ","), "exemplars": strings.Join(exemplarKinds(), ",")})
 	if err != nil {
 		panic(err) // the flags above are wrong
 	}
@@ -98,7 +99,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 		return exited
 	}
 	if err == nil {
-		err = checkConfig(parsed)
+		err = checkConfig(parsed, string(c.Config))
 	}
 	if err != nil {
 		return complain(stderr, usageError{err})
@@ -200,15 +201,21 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// settings prints the flags of the verb that act. A zero without a default in the flag stands for one that is chosen
-// deeper down, so it is not shown.
+// settings prints what the verb goes by: its effective settings, where it has some that lie deeper than its flags, and the
+// flags otherwise.
 func (e *env) settings(k *kong.Context) {
 	var attrs []any
-	for _, f := range k.Selected().Flags {
-		if f.Hidden || f.Name == "help" || f.Tag.Has("secret") || !f.HasDefault && f.Target.IsZero() {
-			continue
+	if verb, ok := k.Selected().Target.Addr().Interface().(interface{ effective(*env) map[string]any }); ok {
+		settings := verb.effective(e)
+		for _, name := range slices.Sorted(maps.Keys(settings)) {
+			attrs = append(attrs, name, settings[name])
 		}
-		attrs = append(attrs, f.Name, fmt.Sprint(f.Target.Interface()))
+	} else {
+		for _, f := range k.Selected().Flags {
+			if f.Name != "help" && (f.HasDefault || !f.Target.IsZero()) {
+				attrs = append(attrs, f.Name, fmt.Sprint(f.Target.Interface()))
+			}
+		}
 	}
 	e.log.Info("mcil "+k.Selected().Name, attrs...)
 }

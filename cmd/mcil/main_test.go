@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train"
 )
 
 // TestMain lets this test binary be the program: scripts run it as the command mcil, a process of its own.
@@ -87,13 +90,59 @@ func TestByteSize(t *testing.T) {
 		ok   bool
 	}
 	for text, want := range map[string]parsed{
-		"0": {0, true}, "7": {7, true}, "7B": {7, true}, "64MiB": {64 << 20, true}, "1.5KiB": {1536, true}, "2GB": {2e9, true},
-		"": {}, "MiB": {}, "-1": {}, "1 MiB": {}, "1MiBs": {}, "0x10": {}, "1e30GiB": {}, "NaN": {}, "Inf": {}, "+Inf": {}, "5XB": {},
+		"67108864": {64 << 20, true}, "7": {7, true}, "7B": {7, true}, "64MiB": {64 << 20, true}, "1.5KiB": {1536, true}, "2GB": {2e9, true},
+		"0": {}, "": {}, "MiB": {}, "-1": {}, "1 MiB": {}, "1MiBs": {}, "0x10": {}, "1e30GiB": {}, "NaN": {}, "Inf": {}, "+Inf": {}, "5XB": {},
 	} {
 		var got byteSize
 		err := got.UnmarshalText([]byte(text))
 		if (err == nil) != want.ok || got != want.size {
 			t.Errorf("size %q = %d, %v, want %+v", text, got, err, want)
 		}
+	}
+}
+
+// The flags that show a default show the library's.
+func TestFlagDefaultsAreTheLibrarys(t *testing.T) {
+	var c cli
+	parser, err := kong.New(&c, kong.Vars{"version": "", "methods": "ssf", "exemplars": "none,raw,masked"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &env{}
+	if _, err := parser.Parse([]string{"train", "--data", "d", "--out", "r"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Train.effective(e), (train.Options{Data: "d", Out: "r"}).Settings(); !reflect.DeepEqual(got, want) {
+		t.Errorf("train: flags give %v, the library %v", got, want)
+	}
+	if _, err := parser.Parse([]string{"pretrain", "--data", "d", "--out", "w"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Pretrain.effective(e), (train.PretrainOptions{Data: "d", Out: "w"}).Settings(); !reflect.DeepEqual(got, want) {
+		t.Errorf("pretrain: flags give %v, the library %v", got, want)
+	}
+}
+
+// A zero that a user writes is a zero, not a default.
+func TestZeroFlagsAreOff(t *testing.T) {
+	var c cli
+	parser, err := kong.New(&c, kong.Vars{"version": "", "methods": "ssf", "exemplars": "none,raw,masked"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(strings.Fields("train --data d --out r --repair 0 --warmup 0 --weight-decay 0 --budget-bytes 67108864")); err != nil {
+		t.Fatal(err)
+	}
+	got := c.Train.effective(&env{})
+	for name, want := range map[string]any{"repair": 0.0, "warmup_fraction": 0.0, "weight_decay": 0.0, "budget_bytes": int64(64 << 20)} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if _, err := parser.Parse(strings.Fields("pretrain --data d --out w --drop 0")); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Pretrain.effective(&env{})["drop"]; got != 0.0 {
+		t.Errorf("drop is %v, want 0", got)
 	}
 }

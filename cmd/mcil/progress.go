@@ -24,17 +24,18 @@ type progress struct {
 	tty   bool
 	bar   *progressbar.ProgressBar
 	stage string
-	first int // done when the stage began: resumed work has no rate
+	first int // done when the stage was first heard of, less the one just done: resumed work has no rate
 	last  int
 	total int
 	note  string
-	start time.Time
+	start time.Time // of the stage: the end of the one before, for the first unit was begun before it is told of
+	ended time.Time // of the last stage
 	shown time.Time
 }
 
 func newProgress(w io.Writer) *progress {
 	f, ok := w.(*os.File)
-	return &progress{w: w, tty: ok && term.IsTerminal(int(f.Fd()))}
+	return &progress{w: w, tty: ok && term.IsTerminal(int(f.Fd())), ended: time.Now()}
 }
 
 // update says that done of total units of a stage are done.
@@ -44,7 +45,7 @@ func (p *progress) update(stage string, done, total int, note string) {
 	now := time.Now()
 	if stage != p.stage {
 		p.finish()
-		p.stage, p.first, p.start, p.shown = stage, done, now, now
+		p.stage, p.first, p.start, p.shown = stage, max(0, done-1), p.ended, now
 		if p.tty {
 			p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
@@ -80,8 +81,9 @@ func (p *progress) finish() {
 	if p.tty {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.w, "%s: %d in %s\n", text(p.stage, p.note), p.last, time.Since(p.start).Round(10*time.Millisecond))
-	p.stage = ""
+	took := time.Since(p.start)
+	fmt.Fprintf(p.w, "%s: %d in %s, %.1f/s\n", text(p.stage, p.note), p.last, took.Round(10*time.Millisecond), float64(p.last-p.first)/max(took.Seconds(), 1e-3))
+	p.stage, p.ended = "", time.Now()
 }
 
 // done ends the last stage.

@@ -117,7 +117,7 @@ func checkExit(ts *testscript.TestScript, want int, err error, stdout, stderr st
 }
 
 var (
-	progressLine = regexp.MustCompile(`^[^:]+(: [^:]+)*: \d+(/\d+, [\d.]+/s, .* left| in [\d.a-zµ]+)$`)
+	progressLine = regexp.MustCompile(`^[^:]+(: [^:]+)*: \d+(/\d+, [\d.]+/s, .* left| in [\d.a-zµ]+, [\d.]+/s)$`)
 	noise        = regexp.MustCompile(`%!|goroutine \d|panic|runtime error|\(0x|0xc0|<nil>|\*?\b(fs|os|url|net|errors|json|yaml)\.[A-Z]\w*Error\b|&\{|map\[`)
 )
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/mcil/mcil/train"
@@ -13,63 +14,80 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-// scheduleFlags are the flags of both verbs that learn.
+// scheduleFlags are flags of both verbs that learn. Their defaults are those of method.Schedule; a test holds them to it.
 type scheduleFlags struct {
-	Epochs       int     `placeholder:"N" help:"Passes over the data. Default: 10, in pretraining 20."`
-	BatchSize    int     `placeholder:"N" help:"Examples a step. Default: 32."`
-	LearningRate float64 `placeholder:"R" help:"Peak learning rate of AdamW. Default: 0.01, in pretraining 0.001."`
-	WeightDecay  float64 `placeholder:"D" help:"Decoupled weight decay of matrices; negative: none. Default: 0.02."`
-	Warmup       float64 `placeholder:"F" help:"Share of the steps in which the rate rises; it then falls linearly. Default: 0.1."`
+	BatchSize   int     `default:"32" help:"Examples a step."`
+	WeightDecay float64 `default:"0.02" help:"Decoupled weight decay of matrices; 0: none."`
+	Warmup      float64 `default:"0.1" help:"Share of the steps in which the rate rises; it then falls linearly; 0: none."`
 }
 
-func (f scheduleFlags) schedule() method.Schedule {
+// schedule says 0 in the way of method.Schedule, whose zero is the default.
+func (f scheduleFlags) schedule(epochs int, learningRate float64) method.Schedule {
 	return method.Schedule{
-		Epochs: f.Epochs, BatchSize: f.BatchSize, LearningRate: f.LearningRate, WeightDecay: f.WeightDecay, WarmupFraction: f.Warmup,
+		Epochs: epochs, BatchSize: f.BatchSize, LearningRate: learningRate, WeightDecay: orNone(f.WeightDecay), WarmupFraction: orNone(f.Warmup),
 		Workers: runtime.GOMAXPROCS(0),
 	}
 }
 
-// validate refuses what could not be or would be taken for the default.
-func (f scheduleFlags) validate() error {
+// orNone is v, with the negative number that options have for none in the place of 0.
+func orNone(v float64) float64 {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
+
+// validate refuses what options would take for a default or for none.
+func (f scheduleFlags) validate(epochs int, learningRate float64, seed uint64) error {
 	switch {
-	case f.Epochs < 0:
-		return fmt.Errorf("--epochs=%d: choose 1 or more", f.Epochs)
-	case f.BatchSize < 0:
+	case epochs < 1:
+		return fmt.Errorf("--epochs=%d: choose 1 or more", epochs)
+	case f.BatchSize < 1:
 		return fmt.Errorf("--batch-size=%d: choose 1 or more", f.BatchSize)
-	case !(f.LearningRate >= 0 && f.LearningRate < 100):
-		return fmt.Errorf("--learning-rate=%g: choose a small number above 0, such as 0.001", f.LearningRate)
-	case !(f.WeightDecay < 100):
-		return fmt.Errorf("--weight-decay=%g: choose a small number, such as 0.02", f.WeightDecay)
-	case !(f.Warmup >= 0 && f.Warmup <= 1):
-		return fmt.Errorf("--warmup=%g: choose a share of the steps between 0 and 1", f.Warmup)
+	case !(learningRate > 0 && learningRate < 100):
+		return fmt.Errorf("--learning-rate=%g: choose a small number above 0, such as 0.001", learningRate)
+	case !(f.WeightDecay >= 0 && f.WeightDecay < 100):
+		return fmt.Errorf("--weight-decay=%g: choose a small number, such as 0.02, or 0 for none", f.WeightDecay)
+	case !(f.Warmup >= 0 && f.Warmup < 1):
+		return fmt.Errorf("--warmup=%g: choose a share of the steps from 0 to below 1", f.Warmup)
+	case seed == 0:
+		return errors.New("--seed=0: choose 1 or more")
 	}
 	return nil
 }
 
 type pretrainCmd struct {
-	Data    string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
-	Out     string  `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
-	Classes string  `placeholder:"GLOB,…" help:"Base classes by wnid or name, such as 'n9*'; !GLOB takes out. Default: all."`
-	Model   string  `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape: tiny, small or vilt-b32."`
-	Drop    float64 `placeholder:"F" help:"Share of patches and tokens left out of each example at random; negative: none. Default: 0.4."`
-	Seed    uint64  `default:"1" help:"Of all that is random."`
-	Force   bool    `help:"Start afresh where weights exist."`
-	JSON    bool    `help:"Print the result as JSON."`
+	Data         string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
+	Out          string  `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
+	Classes      string  `placeholder:"GLOB,…" help:"Base classes by wnid or name, such as 'n9*'; !GLOB takes out. Default: all."`
+	Model        string  `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape: tiny, small or vilt-b32."`
+	Epochs       int     `default:"20" help:"Passes over the data."`
+	LearningRate float64 `default:"0.001" help:"Peak learning rate of AdamW."`
+	Drop         float64 `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
+	Seed         uint64  `default:"1" help:"Of all that is random."`
+	Force        bool    `help:"Start afresh where weights exist."`
+	JSON         bool    `help:"Print the result as JSON."`
 	scheduleFlags
 }
 
 func (c *pretrainCmd) Validate() error {
-	if !(c.Drop < 1) {
-		return fmt.Errorf("--drop=%g: choose a share below 1, or a negative number for none", c.Drop)
+	if !(c.Drop >= 0 && c.Drop < 1) {
+		return fmt.Errorf("--drop=%g: choose a share from 0 to below 1", c.Drop)
 	}
-	return c.scheduleFlags.validate()
+	return c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed)
 }
 
+func (c *pretrainCmd) options(e *env) train.PretrainOptions {
+	return train.PretrainOptions{
+		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: orNone(c.Drop), Seed: c.Seed, Force: c.Force,
+		Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(""),
+	}
+}
+
+func (c *pretrainCmd) effective(e *env) map[string]any { return c.options(e).Settings() }
+
 func (c *pretrainCmd) Run(ctx context.Context, e *env) error {
-	m, err := train.Pretrain(ctx, train.PretrainOptions{
-		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: c.Drop, Seed: c.Seed, Force: c.Force, Schedule: c.schedule(),
-		Program: e.program, Progress: e.progress.events(""),
-	})
+	m, err := train.Pretrain(ctx, c.options(e))
 	if err != nil {
 		return err
 	}
@@ -82,37 +100,35 @@ func (c *pretrainCmd) Run(ctx context.Context, e *env) error {
 }
 
 type trainCmd struct {
-	Data        string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
-	Out         string   `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
-	Method      string   `default:"ssf" enum:"${methods}" help:"How to learn: ${methods}."`
-	Exemplars   string   `default:"masked" enum:"none,raw,masked" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549)."`
-	Budget      float64  `placeholder:"N" help:"Memory: as many bytes a class as N of its unmasked examples take. Default: 5."`
-	BudgetBytes byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
-	Phases      int      `default:"10" help:"Number of phases; the first takes the remainder."`
-	Classes     string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
-	Order       string   `default:"1993" help:"Class order: natural (sorted wnids), or a seed of numpy's RandomState permutation."`
-	Repair      float64  `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class; negative: never. Default: 0.5."`
-	Weights     string   `default:"random" placeholder:"DIR" help:"Folder of weights (config.json, model.safetensors, vocab.txt), or random."`
-	Model       string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
-	Seed        uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
-	Force       bool     `help:"Start afresh where a run exists."`
-	JSON        bool     `help:"Print the report as JSON."`
+	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
+	Out          string   `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
+	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${methods}."`
+	Exemplars    string   `default:"masked" enum:"${exemplars}" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549)."`
+	Budget       *float64 `placeholder:"N" help:"Memory: what N whole examples a class take, in bytes. Default: 5."`
+	BudgetBytes  byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
+	Phases       int      `default:"10" help:"Number of phases; the first takes the remainder."`
+	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
+	Order        string   `default:"1993" help:"Class order: natural (sorted wnids), or a seed of numpy's RandomState permutation."`
+	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
+	Weights      string   `default:"random" placeholder:"DIR" help:"Folder of weights (config.json, model.safetensors, vocab.txt), or random."`
+	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
+	Epochs       int      `default:"10" help:"Passes over the data of a phase."`
+	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`
+	Seed         uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
+	Force        bool     `help:"Start afresh where a run exists."`
+	JSON         bool     `help:"Print the report as JSON."`
 	scheduleFlags
 }
 
 // Validate refuses what the flags alone show to be wrong; what needs the data is left to the run.
 func (c *trainCmd) Validate() error {
 	switch {
-	case c.Exemplars == train.NoExemplars && (c.Budget != 0 || c.BudgetBytes != 0):
-		return errors.New("--budget has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
-	case c.Exemplars == train.NoExemplars && c.Repair != 0:
+	case c.Budget != nil && !(*c.Budget > 0):
+		return fmt.Errorf("--budget=%g: choose a number of examples above 0, or --exemplars=none", *c.Budget)
+	case c.Repair != nil && !(*c.Repair >= 0):
+		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
+	case c.Exemplars == "none" && c.Repair != nil:
 		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
-	case c.Budget != 0 && c.BudgetBytes != 0:
-		return errors.New("--budget and --budget-bytes: give one of them")
-	case !(c.Budget >= 0 && c.Budget < 1e9):
-		return fmt.Errorf("--budget=%g: choose a number of examples above 0", c.Budget)
-	case !(c.Repair <= 1):
-		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1, or a negative number for never", c.Repair)
 	case c.Phases < 1:
 		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
@@ -122,16 +138,28 @@ func (c *trainCmd) Validate() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	return c.scheduleFlags.validate()
+	if err := c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed); err != nil {
+		return err
+	}
+	return c.options(&env{}, "").Validate()
 }
 
 func (c *trainCmd) options(e *env, name string) train.Options {
-	return train.Options{
-		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars, Budget: c.Budget,
-		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, Repair: c.Repair, Seed: c.Seed,
-		Force: c.Force, Schedule: c.schedule(), Program: e.program, Progress: e.progress.events(name),
+	o := train.Options{
+		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
+		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, Seed: c.Seed,
+		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(name),
 	}
+	if c.Budget != nil {
+		o.Budget = *c.Budget
+	}
+	if c.Repair != nil {
+		o.Repair = orNone(*c.Repair)
+	}
+	return o
 }
+
+func (c *trainCmd) effective(e *env) map[string]any { return c.options(e, "").Settings() }
 
 func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	r, err := train.Run(ctx, c.options(e, ""))
@@ -152,22 +180,21 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 type byteSize int64
 
 func (b *byteSize) UnmarshalText(text []byte) error {
-	s := string(text)
 	units := []struct {
 		suffix string
 		size   float64
 	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
 	for _, u := range units {
-		number, ok := strings.CutSuffix(s, u.suffix)
+		number, ok := strings.CutSuffix(string(text), u.suffix)
 		if !ok {
 			continue
 		}
-		var v float64
-		if n, err := fmt.Sscanf(number+" ", "%g", &v); err != nil || n != 1 || !(v >= 0) || v*u.size > 1<<62 || fmt.Sprint(v) != number {
-			return fmt.Errorf("%q is not a size such as 64MiB", s)
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(v > 0 && v*u.size <= 1<<62) {
+			break
 		}
 		*b = byteSize(v * u.size)
 		return nil
 	}
-	return nil
+	return fmt.Errorf("%q is not a size such as 64MiB", text)
 }

@@ -13,7 +13,7 @@ type Exemplar = schemas.Exemplar
 
 // Encode stores s with the given mask. patchPx is the side of a patch in pixels.
 func Encode(s dataset.Sample, m Mask, patchPx int) (Exemplar, error) {
-	e := Exemplar{ID: string(s.ID), Label: s.Label, GridH: s.GridH, GridW: s.GridW, PatchPx: patchPx, TextLen: len(s.Tokens)}
+	e := Exemplar{ID: string(s.ID), Label: s.Label, Codec: schemas.CodecRaw, GridH: s.GridH, GridW: s.GridW, PatchPx: patchPx, TextLen: len(s.Tokens)}
 	size := 3 * patchPx * patchPx
 	if m.Patches == nil {
 		e.Pixels = append([]byte(nil), s.Pixels...)
@@ -41,7 +41,10 @@ func Encode(s dataset.Sample, m Mask, patchPx int) (Exemplar, error) {
 }
 
 // Decode is the sample that replays e: only the kept patches and tokens, at their original positions.
-func Decode(e Exemplar) dataset.Sample {
+func Decode(e Exemplar) (dataset.Sample, error) {
+	if err := checkCodec(e); err != nil {
+		return dataset.Sample{}, err
+	}
 	s := dataset.Sample{
 		ID: dataset.ID(e.ID), Label: e.Label, GridH: e.GridH, GridW: e.GridW, Pixels: e.Pixels, TextLen: e.TextLen,
 		PatchPos: positions(e.PatchBits, e.GridH*e.GridW), TokenPos: positions(e.TokenBits, e.TextLen),
@@ -49,11 +52,21 @@ func Decode(e Exemplar) dataset.Sample {
 	for _, id := range e.Tokens {
 		s.Tokens = append(s.Tokens, int32(id))
 	}
-	return s
+	return s, nil
+}
+
+func checkCodec(e Exemplar) error {
+	if e.Codec != schemas.CodecRaw {
+		return fmt.Errorf("exemplar %s: its pixels are stored as %q, and only %q is read", e.ID, e.Codec, schemas.CodecRaw)
+	}
+	return nil
 }
 
 // check says whether what was read back is an exemplar: its bitmaps, pixels and tokens must be of one size.
 func check(e Exemplar) error {
+	if err := checkCodec(e); err != nil {
+		return err
+	}
 	const most = 1 << 20 // patches, pixels a side or tokens: keeps products in range
 	for _, n := range []int{e.GridH, e.GridW, e.PatchPx, e.TextLen} {
 		if n < 1 || n > most {
@@ -117,21 +130,21 @@ func positions(flags []byte, n int) []int32 {
 // Cost is what an exemplar takes, counted three ways.
 type Cost struct {
 	Tokens      int   // kept patches and text tokens
-	PixelBytes  int64 // kept pixels, three bytes each
-	StoredBytes int64 // pixels, tokens and both bitmaps
+	PixelBytes  int64 // kept pixels, three bytes each, whatever the codec
+	StoredBytes int64 // pixels as stored, tokens and both bitmaps
 }
 
 // CostOf is the cost of e as stored.
 func CostOf(e Exemplar) Cost {
-	pixels := int64(len(e.Pixels))
+	patches, _ := set(e.PatchBits, e.GridH*e.GridW) // 0 where the bitmap is damaged
 	return Cost{
-		Tokens:      len(e.Pixels)/(3*e.PatchPx*e.PatchPx) + len(e.Tokens),
-		PixelBytes:  pixels,
-		StoredBytes: pixels + int64(2*len(e.Tokens)+len(e.PatchBits)+len(e.TokenBits)),
+		Tokens:      patches + len(e.Tokens),
+		PixelBytes:  int64(3 * e.PatchPx * e.PatchPx * patches),
+		StoredBytes: int64(len(e.Pixels)) + int64(2*len(e.Tokens)+len(e.PatchBits)+len(e.TokenBits)),
 	}
 }
 
-// FullCost is the cost of the same example stored without a mask.
+// FullCost is the cost of the same example stored raw and without a mask.
 func FullCost(e Exemplar) Cost {
 	patches := e.GridH * e.GridW
 	pixels := int64(3 * e.PatchPx * e.PatchPx * patches)

@@ -31,13 +31,41 @@ func whole(id string, label, h, w, px, n int) dataset.Sample {
 	return s
 }
 
+func decoded(t *testing.T, e Exemplar) dataset.Sample {
+	t.Helper()
+	s, err := Decode(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestUnknownCodec: pixels that this program cannot read are refused where they are replayed.
+func TestUnknownCodec(t *testing.T) {
+	e, err := Encode(whole("n1/sketch_0.jpg", 0, 1, 1, 2, 3), Mask{}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Codec = "jpeg"
+	if _, err := Decode(e); err == nil {
+		t.Error("pixels of an unknown codec were decoded")
+	}
+	var s Store
+	if err := s.Put(0, 1000, each([]Exemplar{e})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Replay(0).Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1))); err == nil {
+		t.Error("pixels of an unknown codec were replayed")
+	}
+}
+
 func TestRawRoundTrip(t *testing.T) {
 	s := whole("n1/sketch_0.jpg", 3, 2, 5, 4, 7)
 	e, err := Encode(s, Mask{}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := Decode(e); !reflect.DeepEqual(got, s) {
+	if got := decoded(t, e); !reflect.DeepEqual(got, s) {
 		t.Errorf("decoded: %+v, not %+v", got, s)
 	}
 	// 10 patches of 3·4·4 bytes, 7 tokens of 2, no bitmaps
@@ -46,7 +74,7 @@ func TestRawRoundTrip(t *testing.T) {
 		t.Errorf("it costs %+v and %+v in full, not %+v", c, f, want)
 	}
 	s.Pixels[0]++
-	if Decode(e).Pixels[0] == s.Pixels[0] {
+	if decoded(t, e).Pixels[0] == s.Pixels[0] {
 		t.Error("the exemplar shares its pixels with the sample")
 	}
 }
@@ -70,7 +98,7 @@ func TestMaskedRoundTrip(t *testing.T) {
 		ID: s.ID, Label: 3, GridH: 3, GridW: 3, TextLen: 5, PatchPos: []int32{1, 8},
 		Pixels: slices.Concat(s.Pixels[size:2*size], s.Pixels[8*size:]), Tokens: []int32{100, 103, 104}, TokenPos: []int32{0, 3, 4},
 	}
-	if got := Decode(e); !reflect.DeepEqual(got, want) {
+	if got := decoded(t, e); !reflect.DeepEqual(got, want) {
 		t.Errorf("decoded: %+v, not %+v", got, want)
 	}
 	// 2 patches of 12 bytes, 3 tokens of 2, 2 bytes for 9 patches, 1 for 5 tokens
@@ -103,6 +131,7 @@ func TestCheckRefusesDamage(t *testing.T) {
 		"long token bits":   func(e *Exemplar) { e.TokenBits = append(e.TokenBits, 0) },
 		"missing tokens":    func(e *Exemplar) { e.Tokens = e.Tokens[1:] },
 		"no tokens at all":  func(e *Exemplar) { e.Tokens, e.TokenBits = nil, []byte{0} },
+		"another codec":     func(e *Exemplar) { e.Codec = "jpeg" },
 		"no grid":           func(e *Exemplar) { e.GridH = 0 },
 		"a grid too large":  func(e *Exemplar) { e.GridH, e.GridW = 1<<40, 1<<40 },
 		"negative patch":    func(e *Exemplar) { e.PatchPx = -2 },
@@ -181,7 +210,7 @@ func TestMemoryFileIsItsPayload(t *testing.T) {
 		t.Errorf("read back: %d exemplars of %d bytes, not %d of %d", len(back), restored.UsedBytes(), n, store.UsedBytes())
 	}
 	for i, e := range store.All() {
-		if !reflect.DeepEqual(Decode(e), Decode(back[i])) {
+		if !reflect.DeepEqual(decoded(t, e), decoded(t, back[i])) {
 			t.Fatalf("exemplar %s is another one when read back", e.ID)
 		}
 	}
@@ -219,7 +248,7 @@ func TestReplay(t *testing.T) {
 					}
 					return s
 				}
-				s, own := sample(), Decode(e)
+				s, own := sample(), decoded(t, e)
 				if again := sample(); !reflect.DeepEqual(s, again) {
 					t.Fatal("the same generator gives another sample")
 				}

@@ -170,9 +170,15 @@ func (r *Replay) Len() int { return len(r.exemplars) }
 
 // Sample decodes exemplar i, perhaps with another's text.
 func (r *Replay) Sample(_ context.Context, i int, rng *rand.Rand) (dataset.Sample, error) {
-	x := Decode(r.exemplars[i])
+	x, err := Decode(r.exemplars[i])
+	if err != nil {
+		return dataset.Sample{}, err
+	}
 	if rng.Float64() < r.repair {
-		other := Decode(r.exemplars[r.first[i]+rng.IntN(r.n[i])])
+		other, err := Decode(r.exemplars[r.first[i]+rng.IntN(r.n[i])])
+		if err != nil {
+			return dataset.Sample{}, err
+		}
 		x.Tokens, x.TokenPos, x.TextLen = other.Tokens, other.TokenPos, other.TextLen
 	}
 	return x, nil

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/mcil/mcil/schemas"
 )
 
 // each yields exemplars.
@@ -23,7 +25,7 @@ func each(es []Exemplar) iter.Seq2[Exemplar, error] {
 // ofBytes is an exemplar that costs exactly n stored bytes, 5 at least: pixels of patches of one pixel, one token.
 func ofBytes(label, i, n int) Exemplar {
 	patches := (n - 2) / 3
-	e := Exemplar{ID: fmt.Sprintf("%d/%d", label, i), Label: label, GridH: 1, GridW: patches, PatchPx: 1, Pixels: make([]byte, 3*patches), TextLen: 1, Tokens: []uint16{1}}
+	e := Exemplar{ID: fmt.Sprintf("%d/%d", label, i), Label: label, Codec: schemas.CodecRaw, GridH: 1, GridW: patches, PatchPx: 1, Pixels: make([]byte, 3*patches), TextLen: 1, Tokens: []uint16{1}}
 	switch (n - 2) % 3 { // one or two bytes of bitmap
 	case 1:
 		e.TokenBits = []byte{1}

@@ -34,7 +34,7 @@ func BenchmarkStep(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			var tuner *tune.SSF
+			var tuner Tuner
 			if bc.tuned {
 				tuner = tune.NewSSF(c, 1)
 			}

@@ -8,16 +8,23 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/op"
-	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
+
+// Tuner is what is trained on a frozen encoder.
+type Tuner interface {
+	// Tensors lists what is trained, by reference.
+	Tensors() []*vilt.Tensor
+	// Into puts it into g. It returns the hook for [vilt.Options.ScaleShift] and the nodes in the order of Tensors.
+	Into(g *gorgonia.ExprGraph) (hook func(place string, width int) (gamma, beta *gorgonia.Node), nodes gorgonia.Nodes)
+}
 
 // Network is a ViLT encoder with a linear classifier over its pooled feature, compiled twice: a graph that is
 // differentiated by what is trained, and one that is only run forward. Both share the parameters' memory, so a step of the
 // first is seen by the second.
 type Network struct {
 	Weights *vilt.Weights
-	Tuner   *tune.SSF      // nil: every weight of the encoder is trained
+	Tuner   Tuner          // nil: every weight of the encoder is trained
 	Head    []*vilt.Tensor // weight [K,D] and bias [K]
 	Classes int            // K
 
@@ -38,7 +45,7 @@ type machine struct {
 
 // NewNetwork prepares a network for classes classes and batches of at most maxBatch examples. The classifier starts at
 // zero, so that a class which has not been learned has no direction of its own.
-func NewNetwork(w *vilt.Weights, tuner *tune.SSF, classes, maxBatch int) (*Network, error) {
+func NewNetwork(w *vilt.Weights, tuner Tuner, classes, maxBatch int) (*Network, error) {
 	d := w.Config.Width
 	n := &Network{
 		Weights: w, Tuner: tuner, Classes: classes, maxBatch: maxBatch,
@@ -67,7 +74,7 @@ func (n *Network) Close() error {
 func (n *Network) Trained() []*vilt.Tensor {
 	tensors := n.Weights.Tensors()
 	if n.Tuner != nil {
-		tensors = n.Tuner.Tensors
+		tensors = n.Tuner.Tensors()
 	}
 	return append(append([]*vilt.Tensor(nil), tensors...), n.Head...)
 }
@@ -79,7 +86,7 @@ func (n *Network) compile(train bool) (*machine, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
-	o := vilt.Options{Train: train && n.Tuner == nil}
+	o := vilt.Options{Train: train && n.Tuner == nil, ForwardOnly: !train}
 	var variables gorgonia.Nodes
 	if n.Tuner != nil {
 		o.ScaleShift, variables = n.Tuner.Into(g)
@@ -166,7 +173,7 @@ func (n *Network) Infer(batch []dataset.Sample, attention bool) (Output, error) 
 		Logits:   m.logits.Value().Data().([]float32)[:b*n.Classes],
 	}
 	if attention {
-		probs := m.encoder.Attention(n.Weights.Config.Depth-1, nil)
+		probs := m.encoder.Attention(nil)
 		for i := range batch {
 			s := m.encoder.Packing.Offsets[i+1] - m.encoder.Packing.Offsets[i]
 			out.Probs = append(out.Probs, probs[:s*s])

@@ -37,7 +37,7 @@ func TestNetworkLearns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var tuner *tune.SSF
+		var tuner Tuner
 		if tuned {
 			tuner = tune.NewSSF(c, 2)
 		}

@@ -173,7 +173,11 @@ func TestWholeMask(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			batch = append(batch, memory.Decode(e))
+			s, err := memory.Decode(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch = append(batch, s)
 		}
 		out, err := n.Infer(append(batch, s), true)
 		if err != nil {

@@ -23,7 +23,7 @@ func newReference(n *Network) *reference {
 	r := &reference{c: n.Weights.Config, ps: map[string][]float64{}}
 	tensors := slices.Concat(n.Weights.Tensors(), n.Head)
 	if n.Tuner != nil {
-		tensors = append(tensors, n.Tuner.Tensors...)
+		tensors = append(tensors, n.Tuner.Tensors()...)
 	}
 	for _, t := range tensors {
 		for _, v := range t.Data {
@@ -212,7 +212,7 @@ func randomNetwork(t testing.TB, tuned bool, classes, maxBatch int) *Network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tuner *tune.SSF
+	var tuner Tuner
 	if tuned {
 		tuner = tune.NewSSF(c, 4)
 	}
@@ -224,7 +224,7 @@ func randomNetwork(t testing.TB, tuned bool, classes, maxBatch int) *Network {
 	rng := rand.New(rand.NewPCG(5, 6))
 	tensors := slices.Concat(w.Tensors(), n.Head)
 	if tuned {
-		tensors = append(tensors, tuner.Tensors...)
+		tensors = append(tensors, tuner.Tensors()...)
 	}
 	for _, p := range tensors {
 		for i := range p.Data {

@@ -17,7 +17,7 @@ type Schedule struct {
 	BatchSize      int     // default 32
 	LearningRate   float64 // peak; default 1e-2
 	WeightDecay    float64 // of matrices; default 0.02, negative: none
-	WarmupFraction float64 // of all steps, linear from 0; the rest decays linearly to 0; default 0.1
+	WarmupFraction float64 // of all steps, linear from 0; the rest decays linearly to 0; default 0.1, negative: none
 	Workers        int     // goroutines that prepare examples; default 1
 }
 
@@ -44,6 +44,9 @@ func (s Schedule) WithDefaults() Schedule {
 // Decay is the weight decay in effect.
 func (s Schedule) Decay() float64 { return max(0, s.WeightDecay) }
 
+// Warmup is the share of warm-up in effect.
+func (s Schedule) Warmup() float64 { return max(0, s.WarmupFraction) }
+
 // Validate says what about s cannot be.
 func (s Schedule) Validate() error {
 	switch {
@@ -51,17 +54,19 @@ func (s Schedule) Validate() error {
 		return fmt.Errorf("epochs: %d: must be 1 or more", s.Epochs)
 	case s.BatchSize < 0:
 		return fmt.Errorf("batch size: %d: must be 1 or more", s.BatchSize)
-	case s.LearningRate < 0:
-		return fmt.Errorf("learning rate: %g: must be above 0", s.LearningRate)
-	case s.WarmupFraction < 0 || s.WarmupFraction >= 1:
-		return fmt.Errorf("warm-up: %g: must be a fraction from 0 to below 1", s.WarmupFraction)
+	case !(s.LearningRate >= 0 && s.LearningRate < 100):
+		return fmt.Errorf("learning rate: %g: must be above 0, and small", s.LearningRate)
+	case !(s.WeightDecay < 100):
+		return fmt.Errorf("weight decay: %g: must be small", s.WeightDecay)
+	case !(s.WarmupFraction < 1):
+		return fmt.Errorf("warm-up: %g: must be a share of the steps from 0 to below 1", s.WarmupFraction)
 	}
 	return nil
 }
 
 // rate is the learning rate of step i of total.
 func (s Schedule) rate(i, total int) float32 {
-	warm := s.WarmupFraction * float64(total)
+	warm := s.Warmup() * float64(total)
 	if x := float64(i + 1); x <= warm {
 		return float32(s.LearningRate * x / warm)
 	}

@@ -27,17 +27,33 @@ type Attention struct {
 	normed, projected, mixed []float32 // [N,D] S1's, S2's [N,3D] and attention's outputs
 }
 
+// Positions of Attention's inputs. Where a pair of scale and shift is, its gamma is named.
+const (
+	attentionX = iota
+	attentionNormW
+	attentionNormB
+	attentionQKVW
+	attentionQKVB
+	attentionProjW
+	attentionProjB
+	attentionNormScale
+	_
+	attentionQKVScale
+	_
+	attentionProjScale
+)
+
 // NewAttention returns the layer for sequences packed by p.
 func NewAttention(p *Packing, s *Scratch, width, heads int, eps float32, tuned bool) *Attention {
 	n := p.MaxRows()
 	return &Attention{
 		p: p, scratch: s, width: width, heads: heads,
-		norm:      newNorm(width, n, eps, tuned),
-		qkv:       newLinear(width, 3*width, n, tuned),
-		proj:      newLinear(width, width, n, tuned),
-		normed:    make([]float32, n*width),
-		projected: make([]float32, n*3*width),
-		mixed:     make([]float32, n*width),
+		norm:      newNorm(s, width, n, eps, tuned),
+		qkv:       newLinear(s, width, 3*width, n, tuned),
+		proj:      newLinear(s, width, width, n, tuned),
+		normed:    s.keep(n * width),
+		projected: s.keep(n * 3 * width),
+		mixed:     s.keep(n * width),
 	}
 }
 
@@ -46,46 +62,47 @@ func (a *Attention) OutShape() tensor.Shape { return tensor.Shape{a.p.MaxRows(),
 
 func (a *Attention) views() (normed, projected, mixed kernel.Matrix) {
 	n := a.p.Rows()
-	return kernel.Mat(a.normed[:n*a.width], n, a.width),
-		kernel.Mat(a.projected[:n*3*a.width], n, 3*a.width),
-		kernel.Mat(a.mixed[:n*a.width], n, a.width)
+	return a.scratch.kept(a.normed, slotNormed, n, a.width),
+		a.scratch.kept(a.projected, slotProjected, n, 3*a.width),
+		a.scratch.kept(a.mixed, slotMixed, n, a.width)
 }
 
 func (a *Attention) Forward(out []float32, in [][]float32) {
 	n := a.p.Rows()
-	x, y := kernel.Mat(in[0][:n*a.width], n, a.width), kernel.Mat(out[:n*a.width], n, a.width)
+	x, y := kernel.Mat(in[attentionX][:n*a.width], n, a.width), kernel.Mat(out[:n*a.width], n, a.width)
 	normed, projected, mixed := a.views()
-	a.norm.forward(normed, x, in[1], in[2], pair(in, 7))
-	a.qkv.forward(projected, normed, in[3], in[4], pair(in, 9))
+	a.norm.forward(normed, x, in[attentionNormW], in[attentionNormB], pair(in, attentionNormScale))
+	a.qkv.forward(projected, normed, in[attentionQKVW], in[attentionQKVB], pair(in, attentionQKVScale))
 	kernel.Attention(mixed, projected, a.p.Offsets, a.heads)
-	a.proj.forward(y, mixed, in[5], in[6], pair(in, 11))
+	a.proj.forward(y, mixed, in[attentionProjW], in[attentionProjB], pair(in, attentionProjScale))
 	kernel.Add(y.Data, y.Data, x.Data)
 }
 
 func (a *Attention) Backward(din [][]float32, dout []float32, in [][]float32) {
 	n, d := a.p.Rows(), a.width
-	x := kernel.Mat(in[0][:n*d], n, d)
+	x := kernel.Mat(in[attentionX][:n*d], n, d)
 	normed, projected, mixed := a.views()
 
 	dy := a.scratch.rows(0, n, d)
 	copy(dy.Data, dout)
 	dmixed := a.scratch.rows(1, n, d)
-	a.proj.backward(dmixed, din[5], din[6], pair(din, 11), dy, mixed, in[5], pair(in, 11))
+	a.proj.backward(dmixed, din[attentionProjW], din[attentionProjB], pair(din, attentionProjScale), dy, mixed, in[attentionProjW], pair(in, attentionProjScale))
 
 	dqkv := a.scratch.rows(2, n, 3*d)
 	kernel.AttentionBackward(dqkv, dmixed, projected, a.p.Offsets, a.heads)
 	dnormed := a.scratch.rows(0, n, d)
-	a.qkv.backward(dnormed, din[3], din[4], pair(din, 9), dqkv, normed, in[3], pair(in, 9))
+	a.qkv.backward(dnormed, din[attentionQKVW], din[attentionQKVB], pair(din, attentionQKVScale), dqkv, normed, in[attentionQKVW], pair(in, attentionQKVScale))
 
 	dx := a.scratch.rows(1, n, d)
-	a.norm.backward(dx, din[1], din[2], pair(din, 7), dnormed, x, in[1], pair(in, 7))
-	if din[0] != nil {
-		kernel.Add(din[0][:n*d], dx.Data, dout[:n*d])
+	a.norm.backward(dx, din[attentionNormW], din[attentionNormB], pair(din, attentionNormScale), dnormed, x, in[attentionNormW], pair(in, attentionNormScale))
+	if din[attentionX] != nil {
+		kernel.Add(din[attentionX][:n*d], dx.Data, dout[:n*d])
 	}
 }
 
 // Mean is the softmax probabilities of the last Forward, averaged over heads: for each sequence of S rows an S by S
-// matrix whose row i holds the attention of token i to every token. The matrices follow one another in dst.
+// matrix whose row i holds the attention of token i to every token. The matrices follow one another in dst. In a
+// forward-only graph the last attention that ran is the one that it speaks of.
 func (a *Attention) Mean(dst []float32) []float32 {
 	var size int
 	for i := range a.p.Seqs {

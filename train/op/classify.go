@@ -18,7 +18,7 @@ type Classify struct {
 
 // NewClassify returns the layer for K classes.
 func NewClassify(p *Packing, s *Scratch, width, classes int) *Classify {
-	return &Classify{p: p, classes: classes, dense: newLinear(width, classes, p.MaxBatch, false), scratch: s}
+	return &Classify{p: p, classes: classes, dense: newLinear(s, width, classes, p.MaxBatch, false), scratch: s}
 }
 
 func (c *Classify) Name() string           { return "classify" }

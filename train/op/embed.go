@@ -50,8 +50,8 @@ func NewEmbed(p *Packing, s *Scratch, width, patchSize, grid int, eps float32, t
 	t := p.MaxBatch * p.MaxText
 	return &Embed{
 		p: p, scratch: s, width: width, grid: grid,
-		text:  newNorm(width, t, eps, false),
-		patch: newLinear(patchSize, width, p.MaxBatch*p.MaxPatches, tuned),
+		text:  newNorm(s, width, t, eps, false),
+		patch: newLinear(s, patchSize, width, p.MaxBatch*p.MaxPatches, tuned),
 		sum:   make([]float32, t*width),
 	}
 }

@@ -105,7 +105,6 @@ func TestGradients(t *testing.T) {
 func checkGradients(t *testing.T, layer Layer, rows func() int, inputs []input) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	g := gorgonia.NewGraph()
-	var nodes gorgonia.Nodes
 	var wanted gorgonia.Nodes
 	var args []Input
 	var values [][]float32
@@ -116,7 +115,7 @@ func checkGradients(t *testing.T, layer Layer, rows func() int, inputs []input) 
 		}
 		n := gorgonia.NewTensor(g, tensor.Float32, in.shape.Dims(), gorgonia.WithShape(in.shape...), gorgonia.WithName(fmt.Sprint("in", i)),
 			gorgonia.WithValue(tensor.New(tensor.WithShape(in.shape...), tensor.WithBacking(value))))
-		nodes, values = append(nodes, n), append(values, value)
+		values = append(values, value)
 		args = append(args, Input{n, !in.skip})
 		if !in.skip {
 			wanted = append(wanted, n)

@@ -26,17 +26,33 @@ type MLP struct {
 	normed, raised, active []float32 // [N,D] S1's, [N,M] S2's and GELU's outputs
 }
 
+// Positions of MLP's inputs. Where a pair of scale and shift is, its gamma is named.
+const (
+	mlpX = iota
+	mlpNormW
+	mlpNormB
+	mlpFC1W
+	mlpFC1B
+	mlpFC2W
+	mlpFC2B
+	mlpNormScale
+	_
+	mlpFC1Scale
+	_
+	mlpFC2Scale
+)
+
 // NewMLP returns the layer for sequences packed by p.
 func NewMLP(p *Packing, s *Scratch, width, hidden int, eps float32, tuned bool) *MLP {
 	n := p.MaxRows()
 	return &MLP{
 		p: p, scratch: s, width: width, hidden: hidden,
-		norm:   newNorm(width, n, eps, tuned),
-		fc1:    newLinear(width, hidden, n, tuned),
-		fc2:    newLinear(hidden, width, n, tuned),
-		normed: make([]float32, n*width),
-		raised: make([]float32, n*hidden),
-		active: make([]float32, n*hidden),
+		norm:   newNorm(s, width, n, eps, tuned),
+		fc1:    newLinear(s, width, hidden, n, tuned),
+		fc2:    newLinear(s, hidden, width, n, tuned),
+		normed: s.keep(n * width),
+		raised: s.keep(n * hidden),
+		active: s.keep(n * hidden),
 	}
 }
 
@@ -45,38 +61,38 @@ func (m *MLP) OutShape() tensor.Shape { return tensor.Shape{m.p.MaxRows(), m.wid
 
 func (m *MLP) views() (normed, raised, active kernel.Matrix) {
 	n := m.p.Rows()
-	return kernel.Mat(m.normed[:n*m.width], n, m.width),
-		kernel.Mat(m.raised[:n*m.hidden], n, m.hidden),
-		kernel.Mat(m.active[:n*m.hidden], n, m.hidden)
+	return m.scratch.kept(m.normed, slotNormed, n, m.width),
+		m.scratch.kept(m.raised, slotRaised, n, m.hidden),
+		m.scratch.kept(m.active, slotActive, n, m.hidden)
 }
 
 func (m *MLP) Forward(out []float32, in [][]float32) {
 	n := m.p.Rows()
-	x, y := kernel.Mat(in[0][:n*m.width], n, m.width), kernel.Mat(out[:n*m.width], n, m.width)
+	x, y := kernel.Mat(in[mlpX][:n*m.width], n, m.width), kernel.Mat(out[:n*m.width], n, m.width)
 	normed, raised, active := m.views()
-	m.norm.forward(normed, x, in[1], in[2], pair(in, 7))
-	m.fc1.forward(raised, normed, in[3], in[4], pair(in, 9))
+	m.norm.forward(normed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
+	m.fc1.forward(raised, normed, in[mlpFC1W], in[mlpFC1B], pair(in, mlpFC1Scale))
 	kernel.GELU(active.Data, raised.Data)
-	m.fc2.forward(y, active, in[5], in[6], pair(in, 11))
+	m.fc2.forward(y, active, in[mlpFC2W], in[mlpFC2B], pair(in, mlpFC2Scale))
 	kernel.Add(y.Data, y.Data, x.Data)
 }
 
 func (m *MLP) Backward(din [][]float32, dout []float32, in [][]float32) {
 	n, d := m.p.Rows(), m.width
-	x := kernel.Mat(in[0][:n*d], n, d)
+	x := kernel.Mat(in[mlpX][:n*d], n, d)
 	normed, raised, active := m.views()
 
 	dy := m.scratch.rows(0, n, d)
 	copy(dy.Data, dout)
 	draised := m.scratch.rows(2, n, m.hidden)
-	m.fc2.backward(draised, din[5], din[6], pair(din, 11), dy, active, in[5], pair(in, 11))
+	m.fc2.backward(draised, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), dy, active, in[mlpFC2W], pair(in, mlpFC2Scale))
 	kernel.GELUBackward(draised.Data, draised.Data, raised.Data)
 
 	dnormed := m.scratch.rows(0, n, d)
-	m.fc1.backward(dnormed, din[3], din[4], pair(din, 9), draised, normed, in[3], pair(in, 9))
+	m.fc1.backward(dnormed, din[mlpFC1W], din[mlpFC1B], pair(din, mlpFC1Scale), draised, normed, in[mlpFC1W], pair(in, mlpFC1Scale))
 	dx := m.scratch.rows(1, n, d)
-	m.norm.backward(dx, din[1], din[2], pair(din, 7), dnormed, x, in[1], pair(in, 7))
-	if din[0] != nil {
-		kernel.Add(din[0][:n*d], dx.Data, dout[:n*d])
+	m.norm.backward(dx, din[mlpNormW], din[mlpNormB], pair(din, mlpNormScale), dnormed, x, in[mlpNormW], pair(in, mlpNormScale))
+	if din[mlpX] != nil {
+		kernel.Add(din[mlpX][:n*d], dx.Data, dout[:n*d])
 	}
 }

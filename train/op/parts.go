@@ -2,8 +2,39 @@ package op
 
 import "github.com/mcil/mcil/train/kernel"
 
-// Scratch is memory that the layers of one graph share while one of them runs. Nothing in it outlives a call.
-type Scratch struct{ slots [][]float32 }
+// Scratch is memory that the layers of one graph share while one of them runs. Nothing in it outlives a call, but for
+// what [Attention.Mean] reads.
+type Scratch struct {
+	// ForwardOnly says that the graph is never differentiated: what a layer would keep for its derivative lies here too.
+	ForwardOnly bool
+
+	slots [][]float32
+}
+
+// Slots of a forward-only graph: what a layer keeps elsewhere. The last one is written by attention alone.
+const (
+	slotNormed = iota
+	slotMixed
+	slotRaised
+	slotActive
+	slotProjected
+)
+
+// keep is memory for what a layer keeps for its derivative, n values; nil where there is none to come.
+func (s *Scratch) keep(n int) []float32 {
+	if s.ForwardOnly {
+		return nil
+	}
+	return make([]float32, n)
+}
+
+// kept is what [Scratch.keep] gave as a matrix, or else a slot.
+func (s *Scratch) kept(own []float32, slot, rows, cols int) kernel.Matrix {
+	if own == nil {
+		return s.rows(slot, rows, cols)
+	}
+	return kernel.Mat(own[:rows*cols], rows, cols)
+}
 
 // rows returns slot i as a matrix, grown as needed. Its content is undefined.
 func (s *Scratch) rows(i, rows, cols int) kernel.Matrix {
@@ -29,13 +60,13 @@ func (s scaleShift) backward(dy, pre kernel.Matrix, ds scaleShift) {
 // linear is y = scaleShift(x Wᵀ + b); W is [out, in]. What its derivative needs is kept in pre.
 type linear struct {
 	in, out int
-	pre     []float32 // [N, out] before scale and shift; empty where there is none
+	pre     []float32 // [N, out] before scale and shift; nil where there is none or no derivative
 }
 
-func newLinear(in, out, maxRows int, tuned bool) linear {
+func newLinear(s *Scratch, in, out, maxRows int, tuned bool) linear {
 	l := linear{in: in, out: out}
 	if tuned {
-		l.pre = make([]float32, maxRows*out)
+		l.pre = s.keep(maxRows * out)
 	}
 	return l
 }
@@ -46,7 +77,10 @@ func (l *linear) forward(y, x kernel.Matrix, w, b []float32, s scaleShift) {
 		kernel.Linear(y, x, weight, b)
 		return
 	}
-	pre := kernel.Mat(l.pre[:x.Rows*l.out], x.Rows, l.out)
+	pre := y
+	if l.pre != nil {
+		pre = kernel.Mat(l.pre[:x.Rows*l.out], x.Rows, l.out)
+	}
 	kernel.Linear(pre, x, weight, b)
 	kernel.ScaleShift(y, pre, s.gamma, s.beta)
 }
@@ -72,13 +106,13 @@ type norm struct {
 	width      int
 	eps        float32
 	mean, rstd []float32 // [N]
-	pre        []float32 // [N, width] before scale and shift; empty where there is none
+	pre        []float32 // [N, width] before scale and shift; nil where there is none or no derivative
 }
 
-func newNorm(width, maxRows int, eps float32, tuned bool) norm {
+func newNorm(s *Scratch, width, maxRows int, eps float32, tuned bool) norm {
 	n := norm{width: width, eps: eps, mean: make([]float32, maxRows), rstd: make([]float32, maxRows)}
 	if tuned {
-		n.pre = make([]float32, maxRows*width)
+		n.pre = s.keep(maxRows * width)
 	}
 	return n
 }
@@ -88,7 +122,10 @@ func (n *norm) forward(y, x kernel.Matrix, w, b []float32, s scaleShift) {
 		kernel.LayerNorm(y, x, w, b, n.eps, n.mean[:x.Rows], n.rstd[:x.Rows])
 		return
 	}
-	pre := kernel.Mat(n.pre[:x.Rows*n.width], x.Rows, n.width)
+	pre := y
+	if n.pre != nil {
+		pre = kernel.Mat(n.pre[:x.Rows*n.width], x.Rows, n.width)
+	}
 	kernel.LayerNorm(pre, x, w, b, n.eps, n.mean[:x.Rows], n.rstd[:x.Rows])
 	kernel.ScaleShift(y, pre, s.gamma, s.beta)
 }

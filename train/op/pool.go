@@ -25,8 +25,8 @@ func NewPool(p *Packing, s *Scratch, width int, eps float32, tuned bool) *Pool {
 	b := p.MaxBatch
 	return &Pool{
 		p: p, scratch: s, width: width,
-		norm:   newNorm(width, b, eps, tuned),
-		dense:  newLinear(width, width, b, false),
+		norm:   newNorm(s, width, b, eps, tuned),
+		dense:  newLinear(s, width, width, b, false),
 		first:  make([]float32, b*width),
 		normed: make([]float32, b*width),
 		out:    make([]float32, b*width),

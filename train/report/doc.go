@@ -10,7 +10,7 @@
 //	report.html   the page: table, curves, bars, accuracy matrices, masked exemplars, definitions, settings
 //	table.md      the table for a README
 //	table.csv     the table for a spreadsheet: fractions in [0,1], bytes, seconds
-//	results.json  the rows in full (ResultsHeader)
+//	results.json  the rows in full ([schemas.ResultsHeader])
 //	accuracy.svg  accuracy over the classes seen
 //	memory.svg    exemplars a class, and bytes used of the budget
 //

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,10 +11,27 @@ import (
 // setting is one effective setting. Keys of nested maps are joined by dots.
 type setting struct{ Key, Value string }
 
+// place is the value, of a path only its last element: the same folder is ./p here and /home/x/p there.
+func (s setting) place() string {
+	if s.Value != "" && (s.Key == "data" || s.Key == "weights") {
+		return filepath.Base(s.Value)
+	}
+	return s.Value
+}
+
 // difference is a setting with one value a run.
 type difference struct {
 	Key    string
 	Values []string // parallel to the runs; "" where a run has no such setting
+}
+
+// places are the values as [setting.place] has them.
+func (d difference) places() []string {
+	out := make([]string, len(d.Values))
+	for i, v := range d.Values {
+		out[i] = setting{d.Key, v}.place()
+	}
+	return out
 }
 
 // flatten returns the settings of a run sorted by key, without the seed.

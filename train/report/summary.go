@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -12,25 +11,12 @@ import (
 	"github.com/mcil/mcil/schemas"
 )
 
-// Stat is a mean over seeds.
-type Stat struct {
-	Mean float64
-	SD   float64 // sample standard deviation (n-1); 0 and without meaning where N is 1
-	N    int     // seeds
-}
-
-// MarshalJSON leaves the standard deviation of a single value out.
-func (s Stat) MarshalJSON() ([]byte, error) {
-	v := struct {
-		Mean float64  `json:"mean"`
-		SD   *float64 `json:"sd,omitempty"`
-		N    int      `json:"n"`
-	}{Mean: s.Mean, N: s.N}
-	if s.N > 1 {
-		v.SD = &s.SD
-	}
-	return json.Marshal(v)
-}
+// What [Summarise] returns is what results.json holds.
+type (
+	Row   = schemas.ResultsRow
+	Point = schemas.ResultsPoint
+	Stat  = schemas.Stat
+)
 
 // newStat returns the mean and the sample standard deviation of v, by the two-pass formula.
 func newStat(v []float64) Stat {
@@ -52,55 +38,6 @@ func newStat(v []float64) Stat {
 	return s
 }
 
-// Point is one phase of a row's accuracy curve.
-type Point struct {
-	Classes  int       `json:"classes"` // seen so far
-	Accuracy Stat      `json:"accuracy"`
-	BySeed   []float64 `json:"by_seed"` // parallel to Row.Seeds
-}
-
-// Row sums up the runs that differ only in the seed. Accuracies, forgetting and the three costs are fractions.
-type Row struct {
-	Method    string   `json:"method"`
-	Exemplars string   `json:"exemplars"`
-	Variant   string   `json:"variant,omitempty"` // the settings that set it apart from rows of the same name
-	Phases    int      `json:"phases"`
-	Classes   int      `json:"classes"` // after the last phase
-	Seeds     []uint64 `json:"seeds"`   // ascending
-
-	Average      Stat `json:"average_accuracy"`
-	MacroAverage Stat `json:"macro_average_accuracy"`
-	Last         Stat `json:"last_accuracy"`
-	Forgetting   Stat `json:"forgetting"`
-
-	// After the last phase.
-	ExemplarsPerClass Stat `json:"exemplars_per_class"`
-	BudgetBytes       Stat `json:"memory_budget_bytes"`
-	UsedBytes         Stat `json:"memory_used_bytes"`
-	// Mean cost of an exemplar as a fraction of its unmasked form, after the last phase.
-	TokenFraction  Stat `json:"token_fraction"`
-	PixelFraction  Stat `json:"pixel_fraction"`
-	StoredFraction Stat `json:"stored_fraction"`
-
-	Seconds Stat `json:"seconds"` // all phases together
-
-	Curve  []Point     `json:"curve"`           // one point a phase
-	Matrix [][]float64 `json:"accuracy_matrix"` // lower triangular, mean over seeds
-	Drop   []float64   `json:"drop"`            // of each phase but the last: best minus final accuracy, mean over seeds
-}
-
-// Label is how the row is called in tables and plots, such as "ssf + masked".
-func (r Row) Label() string {
-	l := r.Method
-	if r.Exemplars != "" {
-		l += " + " + r.Exemplars
-	}
-	if r.Variant != "" {
-		l += " (" + r.Variant + ")"
-	}
-	return l
-}
-
 // known is the order in which the ways to keep exemplars are told: from nothing, over whole pictures, to masked ones.
 func known() []string { return []string{"none", "raw", "mrdc", "cim", "masked"} }
 
@@ -112,7 +49,7 @@ func rank(exemplars string) int {
 	return len(known())
 }
 
-// groupKey is equal for runs that differ only in the seed. The schedule of classes is part of it, so that curves and
+// groupKey is equal for runs that differ only in the seed and in how the paths of data and weights are written. The schedule of classes is part of it, so that curves and
 // matrices of one row can be averaged cell by cell.
 func groupKey(r Run) string {
 	var b strings.Builder
@@ -121,7 +58,7 @@ func groupKey(r Run) string {
 		fmt.Fprintf(&b, " %d", p.Classes)
 	}
 	for _, s := range flatten(r.Settings.Settings) {
-		fmt.Fprintf(&b, "\n%q %q", s.Key, s.Value)
+		fmt.Fprintf(&b, "\n%q %q", s.Key, s.place())
 	}
 	return b.String()
 }
@@ -254,7 +191,9 @@ func variants(groups [][]Run) []string {
 		_, differ := compare(runs)
 		var parts []string
 		for _, d := range differ {
-			parts = append(parts, d.Key+" "+d.Values[slices.Index(same, i)])
+			if places := d.places(); len(slices.Compact(slices.Clone(places))) > 1 {
+				parts = append(parts, d.Key+" "+places[slices.Index(same, i)])
+			}
 		}
 		if len(parts) == 0 { // the schedules differ: the key holds nothing else
 			r := groups[i][0].Report

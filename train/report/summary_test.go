@@ -17,10 +17,10 @@ func TestStat(t *testing.T) {
 		json string
 	}{
 		{nil, Stat{}, `{"mean":0,"n":0}`},
-		{[]float64{0.5}, Stat{0.5, 0, 1}, `{"mean":0.5,"n":1}`},
-		{[]float64{1, 1}, Stat{1, 0, 2}, `{"mean":1,"sd":0,"n":2}`},
+		{[]float64{0.5}, Stat{Mean: 0.5, SD: 0, N: 1}, `{"mean":0.5,"n":1}`},
+		{[]float64{1, 1}, Stat{Mean: 1, SD: 0, N: 2}, `{"mean":1,"sd":0,"n":2}`},
 		// mean 5, squared deviations 9+1+1+1+0+0+4+16 = 32, 32/7
-		{[]float64{2, 4, 4, 4, 5, 5, 7, 9}, Stat{5, math.Sqrt(32.0 / 7), 8}, ""},
+		{[]float64{2, 4, 4, 4, 5, 5, 7, 9}, Stat{Mean: 5, SD: math.Sqrt(32.0 / 7), N: 8}, ""},
 	} {
 		got := newStat(c.in)
 		if got.N != c.want.N || math.Abs(got.Mean-c.want.Mean) > 1e-15 || math.Abs(got.SD-c.want.SD) > 1e-15 {
@@ -129,7 +129,7 @@ func TestSettings(t *testing.T) {
 func TestTexts(t *testing.T) {
 	for got, want := range map[string]string{
 		fixed(-0.04, 1): "0.0", fixed(-0.06, 1): "-0.1", percent(0.99996): "100.0", byteText(1023): "1023 B", byteText(14541): "14.2 KiB",
-		byteText(3 << 30): "3.0 GiB", spread(Stat{0.5, 0.012, 2}, 100, 1): "50.0 ± 1.2", spread(Stat{0.5, 0, 1}, 100, 1): "50.0",
+		byteText(3 << 30): "3.0 GiB", spread(Stat{Mean: 0.5, SD: 0.012, N: 2}, 100, 1): "50.0 ± 1.2", spread(Stat{Mean: 0.5, SD: 0, N: 1}, 100, 1): "50.0",
 		durationText(90): "90.0 s", durationText(600): "10.0 min", durationText(9000): "2.5 h", clip("häßlich", 4): "häß…",
 		clipMiddle("ssf + masked (budget 5)", 11): "ssf +…et 5)", list([]string{"1", "2", "3"}): "1, 2 and 3", count(1, "class", "classes"): "1 class",
 	} {
@@ -167,5 +167,16 @@ func TestRamps(t *testing.T) {
 	}
 	if css := string(rampCSS()); strings.Count(css, ".h") != 2*(heatSteps+1) || strings.Count(css, ".a") != levels {
 		t.Errorf("style sheet of the ramps is incomplete:\n%s", css)
+	}
+}
+
+// TestPathsDoNotGroup: how a path is written makes no group of its own; another folder does.
+func TestPathsDoNotGroup(t *testing.T) {
+	runs := []Run{smallRun("ssf", "raw", 1, 0.5, 0.4), smallRun("ssf", "raw", 2, 0.5, 0.4), smallRun("ssf", "raw", 3, 0.5, 0.4)}
+	runs[1].Settings.Settings["data"] = "/home/x/data/./hf/"
+	runs[2].Settings.Settings["data"] = "other"
+	rows := Summarise(runs)
+	if len(rows) != 2 || rows[0].Variant != "data hf" || rows[1].Variant != "data other" || len(rows[0].Seeds) != 2 {
+		t.Errorf("%d rows: %+v", len(rows), rows)
 	}
 }

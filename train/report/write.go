@@ -13,15 +13,6 @@ import (
 	"github.com/mcil/mcil/schemas"
 )
 
-// ResultsHeader is the header of results.json.
-var ResultsHeader = schemas.Header{Schema: "mcil.results", Version: 1}
-
-// Results is results.json.
-type Results struct {
-	schemas.Header
-	Rows []Row `json:"rows"`
-}
-
 // Options says how the report is made. The zero value is the default.
 type Options struct {
 	// Title of the page. Empty means "Class-incremental learning with a byte budget".
@@ -72,7 +63,8 @@ func Write(ctx context.Context, dir string, runs []Run, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.MkdirAll(dir, 0o777), schemas.RemoveTemporary(dir)); err != nil {
+	own := []string{"table.md", "table.csv", "results.json", "accuracy.svg", "memory.svg", "report.html"}
+	if err := errors.Join(os.MkdirAll(dir, 0o777), schemas.RemoveTemporary(dir, own...)); err != nil {
 		return err
 	}
 	svg := func(p plot) func(io.Writer) error {
@@ -96,7 +88,7 @@ func Write(ctx context.Context, dir string, runs []Run, o Options) error {
 			return err
 		}
 		if f.name == "table.csv" {
-			if err := schemas.WriteJSON(filepath.Join(dir, "results.json"), Results{ResultsHeader, rows}); err != nil {
+			if err := schemas.WriteJSON(filepath.Join(dir, "results.json"), schemas.Results{Header: schemas.ResultsHeader, Rows: rows}); err != nil {
 				return err
 			}
 		}

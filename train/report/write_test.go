@@ -340,3 +340,21 @@ func TestExemplarAreas(t *testing.T) {
 		t.Errorf("%d exceptions, want 2", x.Exceptions)
 	}
 }
+
+// TestWriteBesideOthers: of temporary files only those of a report are taken away.
+func TestWriteBesideOthers(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".table.csv.tmp-1", ".thesis.tex.tmp-1", "thesis.tex"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(t.Context(), dir, []Run{smallRun("ssf", "raw", 1, 0.5, 0.4)}, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{".table.csv.tmp-1": false, ".thesis.tex.tmp-1": true, "thesis.tex": true} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

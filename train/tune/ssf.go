@@ -12,7 +12,7 @@ import (
 // SSF is scaling and shifting of features (Lian et al., NeurIPS 2022): a gamma and a beta per channel after each step of
 // the encoder that [vilt.Places] lists; 205,824 values on ViT-B. It shares its memory with every graph it is put into.
 type SSF struct {
-	Tensors []*vilt.Tensor // gamma and beta by place
+	tensors []*vilt.Tensor // gamma and beta by place
 	at      map[string]int
 }
 
@@ -27,16 +27,19 @@ func NewSSF(c vilt.Config, seed uint64) *SSF {
 			gamma.Data[i] = float32(1 + 0.02*rng.NormFloat64())
 			beta.Data[i] = float32(0.02 * rng.NormFloat64())
 		}
-		s.at[p.Name] = len(s.Tensors)
-		s.Tensors = append(s.Tensors, gamma, beta)
+		s.at[p.Name] = len(s.tensors)
+		s.tensors = append(s.tensors, gamma, beta)
 	}
 	return s
 }
 
+// Tensors lists gamma and beta of each place, by reference.
+func (s *SSF) Tensors() []*vilt.Tensor { return s.tensors }
+
 // Count is the number of trained values.
 func (s *SSF) Count() int {
 	var n int
-	for _, t := range s.Tensors {
+	for _, t := range s.tensors {
 		n += len(t.Data)
 	}
 	return n
@@ -44,7 +47,7 @@ func (s *SSF) Count() int {
 
 // Into puts the vectors into g. It returns the hook for [vilt.Options.ScaleShift] and the nodes in the order of Tensors.
 func (s *SSF) Into(g *gorgonia.ExprGraph) (hook func(place string, width int) (gamma, beta *gorgonia.Node), nodes gorgonia.Nodes) {
-	for _, t := range s.Tensors {
+	for _, t := range s.tensors {
 		nodes = append(nodes, vilt.Node(g, t))
 	}
 	return func(place string, _ int) (*gorgonia.Node, *gorgonia.Node) {

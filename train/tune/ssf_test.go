@@ -21,8 +21,8 @@ func TestSSFStart(t *testing.T) {
 		t.Errorf("%d values, not %d", s.Count(), want)
 	}
 	var sums, squares [2]float64
-	for i, x := range s.Tensors {
-		if !slices.Equal(x.Data, again.Tensors[i].Data) || slices.Equal(x.Data, other.Tensors[i].Data) {
+	for i, x := range s.Tensors() {
+		if !slices.Equal(x.Data, again.Tensors()[i].Data) || slices.Equal(x.Data, other.Tensors()[i].Data) {
 			t.Fatalf("%s does not follow the seed", x.Name)
 		}
 		for _, v := range x.Data {
@@ -46,13 +46,13 @@ func TestSSFInto(t *testing.T) {
 	}
 	s := NewSSF(c, 1)
 	hook, nodes := s.Into(gorgonia.NewGraph())
-	if len(nodes) != len(s.Tensors) {
-		t.Fatalf("%d nodes of %d vectors", len(nodes), len(s.Tensors))
+	if len(nodes) != len(s.Tensors()) {
+		t.Fatalf("%d nodes of %d vectors", len(nodes), len(s.Tensors()))
 	}
 	for i, p := range vilt.Places(c) {
 		gamma, beta := hook(p.Name, p.Width)
 		for k, n := range []*gorgonia.Node{gamma, beta} {
-			x := s.Tensors[2*i+k]
+			x := s.Tensors()[2*i+k]
 			if n.Name() != x.Name || n.Shape()[0] != p.Width || &n.Value().Data().([]float32)[0] != &x.Data[0] {
 				t.Errorf("place %s gets %s of %v", p.Name, n.Name(), n.Shape())
 			}

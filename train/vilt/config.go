@@ -104,23 +104,32 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// ReadConfig reads a config.json.
+// ReadConfig reads a config.json. What it asks for beyond a [Config] must be as it is built here: transformers' defaults.
 func ReadConfig(path string) (Config, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, err
 	}
-	c := Config{Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}
+	c := struct {
+		Config
+		Act     string `json:"hidden_act"`
+		QKVBias bool   `json:"qkv_bias"`
+	}{Config{Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}, "gelu", true}
 	if err := json.Unmarshal(b, &c); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+		return Config{}, fmt.Errorf("%s: %w: %w", path, err, schemas.ErrDamaged)
 	}
-	if c.ModelType != "vilt" {
-		return Config{}, fmt.Errorf("%s: model_type is %q, not vilt", path, c.ModelType)
+	switch {
+	case c.ModelType != "vilt":
+		return Config{}, fmt.Errorf("%s: model_type is %q, not vilt: %w", path, c.ModelType, ErrUnsupported)
+	case c.Act != "gelu":
+		return Config{}, fmt.Errorf("%s: hidden_act is %q, and only gelu is built: %w", path, c.Act, ErrUnsupported)
+	case !c.QKVBias:
+		return Config{}, fmt.Errorf("%s: qkv_bias is false, and only maps with a bias are built: %w", path, ErrUnsupported)
 	}
 	if err := c.Validate(); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+		return Config{}, fmt.Errorf("%s: %w: %w", path, err, schemas.ErrDamaged)
 	}
-	return c, nil
+	return c.Config, nil
 }
 
 // WriteConfig writes c as a config.json.

@@ -16,6 +16,8 @@ type Options struct {
 	// ScaleShift returns the tuned pair after the step called place, of the given width, or nil where nothing is tuned.
 	// Places are listed by [Places]. A frozen encoder without it is the model as published.
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
+	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
+	ForwardOnly bool
 }
 
 // Place is a step of the encoder whose output may be scaled and shifted.
@@ -47,7 +49,7 @@ type Encoder struct {
 	Weights  gorgonia.Nodes // variables, where Options.Train; in the order of Weights.Tensors
 
 	pixels []float32
-	blocks []*op.Attention
+	last   *op.Attention // of the last block
 }
 
 // Build adds the encoder to g for batches of at most maxBatch sequences. The graph shares the memory of w.
@@ -55,7 +57,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	c := w.Config
 	b := &builder{g: g, w: w, o: o, nodes: map[string]*gorgonia.Node{}}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{}}
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly}}
 
 	rows := maxBatch * p.MaxPatches
 	e.pixels = make([]float32, rows*c.PatchSize())
@@ -73,7 +75,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	for i := range c.Depth {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps, tuned)
-		e.blocks = append(e.blocks, attention)
+		e.last = attention
 		x = b.apply(attention, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
@@ -96,8 +98,9 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	return e, nil
 }
 
-// Attention returns the softmax probabilities of a block in the last run, averaged over heads: see [op.Attention.Mean].
-func (e *Encoder) Attention(block int, dst []float32) []float32 { return e.blocks[block].Mean(dst) }
+// Attention returns the softmax probabilities of the last block in the last run, averaged over heads: see
+// [op.Attention.Mean].
+func (e *Encoder) Attention(dst []float32) []float32 { return e.last.Mean(dst) }
 
 // PatchPixels is the memory of the pixel input's rows from the given patch on.
 func (e *Encoder) PatchPixels(patch int) []float32 { return e.pixels[patch*e.Config.PatchSize():] }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mcil/mcil/schemas"
 )
 
 // Names of files in a folder of weights, as transformers names them.
@@ -33,7 +35,7 @@ func Load(dir string) (*Weights, error) {
 	}
 	byName, wrong := match(found, apart(layout(c), c.Width))
 	if len(wrong) > 0 {
-		return nil, fmt.Errorf("weights %s do not fit %s: %s", file, ConfigFile, strings.Join(wrong, "; "))
+		return nil, fmt.Errorf("weights %s do not fit %s: %s: %w", file, ConfigFile, strings.Join(wrong, "; "), schemas.ErrDamaged)
 	}
 	w := newWeights(c) // not before the file is known to hold as much
 	for _, t := range apart(w.tensors, c.Width) {

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/mcil/mcil/schemas"
 )
@@ -26,24 +27,25 @@ type safetensorsEntry struct {
 	Offsets [2]int `json:"data_offsets"`
 }
 
-// ErrSafetensors is what every damaged safetensors file is reported as.
+// ErrSafetensors is what every damaged safetensors file is reported as, beside [schemas.ErrDamaged].
 var ErrSafetensors = errors.New("damaged safetensors file")
+
+// ErrUnsupported is what sound files are reported as that hold another model, or another type of number, than is read.
+var ErrUnsupported = errors.New("not supported")
 
 // WriteSafetensors writes tensors to path, sorted by name, so that the same tensors give the same bytes.
 func WriteSafetensors(path string, tensors []*Tensor, metadata map[string]string) error {
 	sorted := slices.Clone(tensors)
-	slices.SortFunc(sorted, func(a, b *Tensor) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(sorted, func(a, b *Tensor) int { return strings.Compare(a.Name, b.Name) })
 	header := map[string]any{}
 	if len(metadata) > 0 {
 		header["__metadata__"] = metadata
 	}
 	var at int
 	for _, t := range sorted {
+		if header[t.Name] != nil {
+			return fmt.Errorf("write %s: two tensors are called %s", path, t.Name)
+		}
 		n := 4 * len(t.Data)
 		header[t.Name] = safetensorsEntry{"F32", t.Shape, [2]int{at, at + n}}
 		at += n
@@ -90,6 +92,9 @@ func ReadSafetensorsMetadata(path string) ([]*Tensor, map[string]string, error) 
 		return nil, nil, err
 	}
 	tensors, metadata, err := parseSafetensors(b)
+	if errors.Is(err, ErrSafetensors) {
+		return nil, nil, fmt.Errorf("%s: %w: %w", path, err, schemas.ErrDamaged)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -137,7 +142,7 @@ func parseSafetensors(b []byte) (tensors []*Tensor, metadata map[string]string, 
 
 func (e safetensorsEntry) tensor(name string, data []byte) (*Tensor, error) {
 	if e.DType != "F32" {
-		return nil, fmt.Errorf("tensor %s is %s, and only F32 is read: %w", name, e.DType, ErrSafetensors)
+		return nil, fmt.Errorf("tensor %s is of type %s, and only F32 is read: save the weights as float32: %w", name, e.DType, ErrUnsupported)
 	}
 	from, to, size := e.Offsets[0], e.Offsets[1], 4
 	if from < 0 || to < from || to > len(data) {

@@ -2,6 +2,7 @@ package vilt
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mcil/mcil/schemas"
 )
 
 func small() Config {
@@ -217,7 +220,10 @@ func TestConfigValidation(t *testing.T) {
 		}
 	}
 	file := filepath.Join(t.TempDir(), ConfigFile)
-	for _, text := range []string{`{"model_type":"bert"}`, `{`, `{"model_type":"vilt","hidden_size":"8"}`, `{"model_type":"vilt"}`} {
+	const sound = `{"model_type":"vilt","vocab_size":9,"max_position_embeddings":5,"hidden_size":8,"num_hidden_layers":2,
+		"num_attention_heads":2,"intermediate_size":12,"image_size":8,"patch_size":4`
+	for _, text := range []string{`{"model_type":"bert"}`, `{`, `{"model_type":"vilt","hidden_size":"8"}`, `{"model_type":"vilt"}`,
+		sound + `,"hidden_act":"relu"}`, sound + `,"qkv_bias":false}`} {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -227,8 +233,7 @@ func TestConfigValidation(t *testing.T) {
 	}
 	// transformers leaves defaults out
 	c := small()
-	if err := os.WriteFile(file, []byte(`{"model_type":"vilt","vocab_size":9,"max_position_embeddings":5,"hidden_size":8,"num_hidden_layers":2,
-		"num_attention_heads":2,"intermediate_size":12,"image_size":8,"patch_size":4,"hidden_act":"gelu"}`), 0o666); err != nil {
+	if err := os.WriteFile(file, []byte(sound+`,"hidden_act":"gelu","qkv_bias":true}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := ReadConfig(file); err != nil || got != c {
@@ -285,6 +290,32 @@ func TestSafetensorsDamage(t *testing.T) {
 		if tensors, _, err := parseSafetensors(b); err == nil {
 			t.Errorf("%s: read as %v", name, tensors)
 		}
+	}
+}
+
+// TestWhatIsWrong: a damaged file, one that is sound and not supported, and one that is not there are three things.
+func TestWhatIsWrong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.safetensors")
+	if _, err := ReadSafetensors(file); !errors.Is(err, os.ErrNotExist) || errors.Is(err, schemas.ErrDamaged) {
+		t.Errorf("absent: %v", err)
+	}
+	for want, b := range map[error][]byte{
+		schemas.ErrDamaged: container(`{`),
+		ErrUnsupported:     container(`{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`, 0, 0),
+	} {
+		if err := os.WriteFile(file, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadSafetensors(file); !errors.Is(err, want) || errors.Is(err, schemas.ErrDamaged) != (want == schemas.ErrDamaged) {
+			t.Errorf("%v, not %v", err, want)
+		}
+	}
+}
+
+func TestRepeatedName(t *testing.T) {
+	x := &Tensor{Name: "a", Shape: []int{1}, Data: []float32{1}}
+	if err := WriteSafetensors(filepath.Join(t.TempDir(), "x.safetensors"), []*Tensor{x, x}, nil); err == nil || !strings.Contains(err.Error(), "called a") {
+		t.Errorf("two tensors of one name: %v", err)
 	}
 }
 

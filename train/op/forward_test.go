@@ -1,0 +1,52 @@
+package op
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestForwardOnly: layers that keep nothing for a derivative give the same values, and attention is still there after the
+// layers behind it have run.
+func TestForwardOnly(t *testing.T) {
+	const width, hidden, heads = 8, 16, 2
+	p := &Packing{MaxBatch: 2, MaxText: 4, MaxPatches: 4}
+	p.Reset()
+	p.Add([]int32{1, 2, 3}, []int32{0, 1, 2}, []int32{0, 1}, 1, 2, 0)
+	p.Add([]int32{1, 2}, []int32{0, 1}, []int32{0, 2, 3}, 2, 2, 1)
+	rng := rand.New(rand.NewPCG(1, 2))
+	draw := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(rng.NormFloat64())
+		}
+		return v
+	}
+	n := p.MaxRows() * width
+	x := draw(n)
+	attentionIn := [][]float32{x, draw(width), draw(width), draw(3 * width * width), draw(3 * width), draw(width * width), draw(width),
+		draw(width), draw(width), draw(3 * width), draw(3 * width), draw(width), draw(width)}
+	mlpIn := [][]float32{nil, draw(width), draw(width), draw(hidden * width), draw(hidden), draw(width * hidden), draw(width),
+		draw(width), draw(width), draw(hidden), draw(hidden), draw(width), draw(width)}
+	for _, tuned := range []bool{false, true} {
+		run := func(s *Scratch) (out, probs []float32) {
+			a, m := NewAttention(p, s, width, heads, 1e-6, tuned), NewMLP(p, s, width, hidden, 1e-6, tuned)
+			if s.ForwardOnly && (a.projected != nil || m.raised != nil || a.qkv.pre != nil || m.norm.pre != nil) {
+				t.Error("a layer keeps what only its derivative needs")
+			}
+			inputs := 7
+			if tuned {
+				inputs = 13
+			}
+			y, out := make([]float32, n), make([]float32, n)
+			a.Forward(y, attentionIn[:inputs])
+			m.Forward(out, append([][]float32{y}, mlpIn[1:inputs]...))
+			return out, a.Mean(nil)
+		}
+		out, probs := run(&Scratch{ForwardOnly: true})
+		wantOut, wantProbs := run(&Scratch{})
+		if !slices.Equal(out, wantOut) || !slices.Equal(probs, wantProbs) {
+			t.Errorf("tuned %v: the values differ", tuned)
+		}
+	}
+}
