@@ -102,7 +102,7 @@ func readHalfway(dir, digest string) ([]*vilt.Tensor, int, error) {
 func checkFinished(dir string) error {
 	_, halfway := os.Stat(filepath.Join(dir, halfwayFile))
 	if _, manifest := os.Stat(filepath.Join(dir, manifestFile)); halfway == nil && manifest != nil {
-		return fmt.Errorf("weights %s: their pretraining is not finished: run mcil pretrain again to go on", dir)
+		return fmt.Errorf("weights %s: their pretraining is not finished: run mcil pretrain again to go on: %w", dir, dataset.ErrRefused)
 	}
 	return nil
 }

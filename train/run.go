@@ -83,6 +83,9 @@ func (r *run) prepare() (string, error) {
 	if r.phases, err = phasesOf(labels, r.o.ClassOrder, r.o.Phases); err != nil {
 		return "", err
 	}
+	if err := r.checkRows(labels); err != nil {
+		return "", err
+	}
 	r.position = map[int]int{}
 	for _, phase := range r.phases {
 		for _, label := range phase {
@@ -103,6 +106,22 @@ func (r *run) prepare() (string, error) {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), rowsDigest(r.data), backbone.digest)
+}
+
+// checkRows refuses a class that cannot be learned or tested, before anything is learned.
+func (r *run) checkRows(labels []int) error {
+	for _, split := range []string{dataset.Train, dataset.Test} {
+		rows, has := r.data.Splits[split], map[int]bool{}
+		for i := range rows.Len() {
+			has[rows.Label(i)] = true
+		}
+		for _, label := range labels {
+			if c := r.data.Classes[label]; !has[label] {
+				return fmt.Errorf("dataset %s: class %s (%s) has no %s rows: leave it out with --classes: %w", r.o.Data, c.WNID, c.Name, split, dataset.ErrRefused)
+			}
+		}
+	}
+	return nil
 }
 
 // claim makes the run folder ours: it is new, resumed after its last whole phase, or done.

@@ -49,7 +49,7 @@ func Load(ctx context.Context, dirs []string) ([]Run, error) {
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: no run in it (a run folder holds run.json): name a folder that mcil train or mcil sweep wrote: %w", dir, ErrNoRun)
+			return nil, fmt.Errorf("%s: no run in it (a run folder holds run.json): name a folder that mcil train wrote: %w", dir, ErrNoRun)
 		}
 		for _, f := range found {
 			target, err := filepath.EvalSymlinks(f)
