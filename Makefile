@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.1
 # A number of inputs: with a time, go test sometimes takes its own deadline for a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: build demo test lint bench fuzz clean
+.PHONY: build demo test test-readers lint bench bench-dataset fuzz clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mcil ./cmd/mcil
@@ -24,6 +24,22 @@ ifneq ($(RACE),)
 	CGO_ENABLED=0 $(GO) test -trimpath ./train/kernel ./train/method
 endif
 
+# The programs in Python that open our datasets, from PyPI, in a folder of their own. Nothing else here needs Python.
+READERS = .readers
+READERS_PACKAGES = datasets==5.2.0 pyarrow==26.0.1 pillow==13.0.0 pandas==3.1.1
+
+$(READERS)/installed:
+	python3 -m venv $(READERS)
+	$(READERS)/bin/pip install --quiet $(READERS_PACKAGES)
+	touch $@
+
+# TAR: an archive in ImageNet-R's layout to try as well.
+test-readers: $(READERS)/installed ## datasets and pyarrow open every layout, and compare every row with the source
+	MCIL_PYTHON=$(CURDIR)/$(READERS)/bin/python MCIL_READERS_TAR=$(abspath $(TAR)) $(GO) test -count 1 -tags readers -run TestReaders -v ./dataset/build
+
+bench-dataset: build $(READERS)/installed ## building 30,000 pictures against cp, and random reads against datasets and pyarrow: needs 10 GB of disk
+	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_PYTHON=$(CURDIR)/$(READERS)/bin/python $(GO) test -count 1 -tags bench -run TestSpeed -timeout 30m -v ./dataset/build
+
 lint: ## staticcheck; fetches it
 	$(GO) run $(STATICCHECK) ./...
 
@@ -35,4 +51,4 @@ fuzz: ## every fuzz target on FUZZTIME inputs
 		echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; done; done
 
 clean:
-	rm -rf bin mcil-demo
+	rm -rf bin mcil-demo $(READERS)

@@ -4,15 +4,18 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/leakage"
 )
 
 // Flags of [Check].
 const (
-	FlagEmpty      = "empty"       // nothing is left
-	FlagCutOff     = "cut_off"     // ended by the limit on tokens, or in the middle of a clause
-	FlagRepetition = "repetition"  // a loop of characters, words or sentences
-	FlagEcho       = "prompt_echo" // holds the prompt
-	FlagNamesClass = "names_class" // holds the class's name: the answer is in the text
+	FlagEmpty      = "empty"                // nothing is left
+	FlagCutOff     = "cut_off"              // ended by the limit on tokens, or in the middle of a clause
+	FlagRepetition = "repetition"           // a loop of characters, words or sentences
+	FlagEcho       = "prompt_echo"          // holds the prompt
+	FlagNamesClass = dataset.FlagNamesClass // by the class's own name; mcil build looks for its synset's other names, too
 )
 
 // Check says what is wrong with a caption, sorted: clean is [Clean] of raw, finish the endpoint's reason to stop, and
@@ -25,7 +28,7 @@ func Check(clean, raw, finish, prompt, className string) []string {
 			flags = append(flags, flag)
 		}
 	}
-	w := words(clean)
+	w := leakage.Words(clean)
 	add(FlagEmpty, len(w) == 0)
 	add(FlagCutOff, finish == "length" || endsInClause(clean, w))
 	add(FlagRepetition, repeats(clean, w))
@@ -35,17 +38,8 @@ func Check(clean, raw, finish, prompt, className string) []string {
 	return flags
 }
 
-// words are the runs of letters and digits in s, in lower case. An apostrophe between letters belongs to its word.
-func words(s string) []string {
-	s = strings.ReplaceAll(strings.ToLower(s), "\u2019", "'")
-	w := strings.FieldsFunc(s, func(r rune) bool {
-		return r != '\'' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
-	})
-	for i := range w {
-		w[i] = strings.Trim(w[i], "'")
-	}
-	return slices.DeleteFunc(w, func(s string) bool { return s == "" })
-}
+// NamesClass says whether text holds the class's name in any form, by the rule that a data set's leakage is measured by.
+func NamesClass(text, className string) bool { return leakage.NamesClass(text, className) }
 
 // openWords cannot end an English sentence.
 var openWords = []string{"a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "into", "is", "of", "on", "or", "the", "to", "which", "with"}
@@ -71,7 +65,7 @@ func lastRune(s string) (rune, bool) {
 }
 
 func echoes(raw, prompt string) bool {
-	p, r := words(prompt), words(raw)
+	p, r := leakage.Words(prompt), leakage.Words(raw)
 	if len(p) < 3 { // "image" says nothing
 		_, ok := cutEcho(raw, plain(prompt))
 		return ok
@@ -87,34 +81,6 @@ func indexWords(w, sub []string) int {
 		}
 	}
 	return -1
-}
-
-// NamesClass says whether text holds the class's name as whole words, in the singular or with a plural's ending.
-func NamesClass(text, className string) bool {
-	name := words(strings.ReplaceAll(className, "_", " "))
-	if len(name) == 0 {
-		return false
-	}
-	w := words(text)
-	last := name[len(name)-1]
-	for _, form := range plurals(last) {
-		if indexWords(w, append(slices.Clone(name[:len(name)-1]), form)) >= 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// plurals are the forms of a noun that count as its name.
-func plurals(noun string) []string {
-	forms := []string{noun, noun + "s", noun + "'s", noun + "es"}
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
-		forms = append(forms, stem+"ies")
-	}
-	if stem, ok := strings.CutSuffix(noun, "f"); ok { // wolf
-		forms = append(forms, stem+"ves")
-	}
-	return forms
 }
 
 // Bounds of repetition, set so that ordinary captions pass: lists such as "a red, a green and a blue one" repeat an

@@ -79,7 +79,13 @@ func TestNamesClass(t *testing.T) {
 		{"two red foxes", "red_fox", true},
 		{"a red-fox sticker", "red_fox", true},
 		{"a red fox\u2019s den", "red_fox", true},
+		{"geese by a lake", "goose", true},
+		{"one binocular", "binoculars", true},
+		{"a hot dog, a hot-dog", "hotdog", true},
+		{"a caf\u00e9", "cafe", true},
 		{"red and fox", "red_fox", false},
+		{"it is red, fox or not", "red_fox", false},
+		{"a corn on the cob", "acorn", false},
 		{"", "ant", false},
 		{"an ant", "", false},
 	} {

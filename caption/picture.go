@@ -10,7 +10,7 @@ import (
 
 	"github.com/disintegration/imaging"
 
-	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/picture"
 )
 
 // Picture says how pictures are prepared before they are sent. Smaller pictures cost the endpoint less in transfer and
@@ -53,7 +53,7 @@ func (p Picture) Version() string {
 // Prepare makes the bytes to send of an encoded picture. The error is of class [BadImage].
 func (p Picture) Prepare(encoded []byte) (sent []byte, mediaType string, err error) {
 	if p.Original {
-		info, err := dataset.Inspect(encoded)
+		info, err := picture.Inspect(encoded)
 		if err != nil {
 			return nil, "", &Error{Class: BadImage, Err: err}
 		}
@@ -64,7 +64,7 @@ func (p Picture) Prepare(encoded []byte) (sent []byte, mediaType string, err err
 			sent, err = nil, &Error{Class: BadImage, Err: fmt.Errorf("preparing the picture: %v", r)}
 		}
 	}()
-	img, err := dataset.Decode(encoded)
+	img, err := picture.Decode(encoded)
 	if err != nil {
 		return nil, "", &Error{Class: BadImage, Err: err}
 	}
@@ -74,34 +74,13 @@ func (p Picture) Prepare(encoded []byte) (sent []byte, mediaType string, err err
 		h := max(1, (size.Y*limit+longer/2)/longer)
 		img = imaging.Resize(img, w, h, imaging.CatmullRom)
 	}
-	img = opaque(orient(img, orientation(encoded)))
+	img = opaque(picture.Orient(img, picture.Orientation(encoded)))
 	var b bytes.Buffer
 	b.Grow(32 << 10)
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: jpegQuality}); err != nil {
 		return nil, "", &Error{Class: BadImage, Err: err}
 	}
 	return b.Bytes(), "image/jpeg", nil
-}
-
-// orient turns img as EXIF's orientation o says.
-func orient(img image.Image, o int) image.Image {
-	switch o {
-	case 2:
-		return imaging.FlipH(img)
-	case 3:
-		return imaging.Rotate180(img)
-	case 4:
-		return imaging.FlipV(img)
-	case 5:
-		return imaging.Transpose(img)
-	case 6:
-		return imaging.Rotate270(img)
-	case 7:
-		return imaging.Transverse(img)
-	case 8:
-		return imaging.Rotate90(img)
-	}
-	return img
 }
 
 // opaque lays img on white, in a type that image/jpeg encodes fast.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/picture"
 )
 
 // corner is a picture that is red in its upper left quarter and white elsewhere.
@@ -71,7 +72,7 @@ func withOrientation(jpg []byte, order binary.AppendByteOrder, o uint16) []byte 
 
 func TestOrientation(t *testing.T) {
 	jpg := encodeJPEG(t, corner(64, 32))
-	if got := orientation(jpg); got != 1 {
+	if got := picture.Orientation(jpg); got != 1 {
 		t.Errorf("without EXIF: %d", got)
 	}
 	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
@@ -80,7 +81,7 @@ func TestOrientation(t *testing.T) {
 			if o < 1 || o > 8 {
 				want = 1
 			}
-			if got := orientation(withOrientation(jpg, order, o)); got != want {
+			if got := picture.Orientation(withOrientation(jpg, order, o)); got != want {
 				t.Errorf("%v %d: got %d", order, o, got)
 			}
 		}
@@ -97,7 +98,7 @@ func TestPrepareTurnsUpright(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		img, err := dataset.Decode(sent)
+		img, err := picture.Decode(sent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,8 +140,8 @@ func TestPrepareSize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := dataset.Inspect(sent)
-		if err != nil || kind != "image/jpeg" || info != (dataset.PictureInfo{Format: "jpeg", Width: c.wantW, Height: c.wantH}) {
+		info, err := picture.Inspect(sent)
+		if err != nil || kind != "image/jpeg" || info != (picture.Info{Format: "jpeg", Width: c.wantW, Height: c.wantH}) {
 			t.Errorf("%d by %d: %s, %+v, %v", c.w, c.h, kind, info, err)
 		}
 	}
@@ -170,7 +171,7 @@ func TestPrepareLaysOnWhite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, _ := dataset.Decode(sent)
+	img, _ := picture.Decode(sent)
 	if r, g, b, _ := img.At(10, 10).RGBA(); min(r, g, b) < 0xFE00 {
 		t.Errorf("a transparent picture became %x %x %x", r, g, b)
 	}
@@ -214,7 +215,7 @@ func FuzzOrientation(f *testing.F) {
 	f.Add(withOrientation(jpg, binary.LittleEndian, 6))
 	f.Add(withOrientation(jpg, binary.BigEndian, 9)[:40])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if o := orientation(b); o < 1 || o > 8 {
+		if o := picture.Orientation(b); o < 1 || o > 8 {
 			t.Errorf("orientation %d", o)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/picture"
 	"github.com/mcil/mcil/schemas"
 )
 
@@ -194,7 +195,7 @@ func (r *run) one(ctx context.Context, e dataset.Entry, wait *waiter) error {
 // request prepares a picture within the bound on decoded bytes.
 func (r *run) request(ctx context.Context, encoded []byte) (Request, error) {
 	recipe := r.Store.recipe
-	info, err := dataset.Inspect(encoded)
+	info, err := picture.Inspect(encoded)
 	if err != nil {
 		return Request{}, &Error{Class: BadImage, Err: err}
 	}

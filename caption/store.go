@@ -43,13 +43,13 @@ type Store struct {
 
 	mu      sync.RWMutex                   // of the tables
 	ok      map[dataset.ID]schemas.Caption // the latest caption of an ID
-	older   map[picture]schemas.Caption    // captions of the same ID with other bytes
+	older   map[pictureKey]schemas.Caption // captions of the same ID with other bytes
 	failed  map[dataset.ID]schemas.Caption // the latest failure of an ID that has no caption of the same bytes
 	byBytes map[string]schemas.Caption     // the first caption of a picture, whatever its name, by the digest of its bytes
 }
 
-// picture is what a caption belongs to: the name and the file's own bytes.
-type picture struct {
+// pictureKey is what a caption belongs to: the name and the file's own bytes.
+type pictureKey struct {
 	id     dataset.ID
 	sha256 string
 }
@@ -96,7 +96,7 @@ func OpenStore(dir string) (*Store, error) {
 	s := &Store{
 		dir:     dir,
 		ok:      map[dataset.ID]schemas.Caption{},
-		older:   map[picture]schemas.Caption{},
+		older:   map[pictureKey]schemas.Caption{},
 		failed:  map[dataset.ID]schemas.Caption{},
 		byBytes: map[string]schemas.Caption{},
 	}
@@ -144,10 +144,10 @@ func (s *Store) take(c schemas.Caption) error {
 			s.ok[id] = c
 		case was.ImageSHA256 == c.ImageSHA256:
 		case was.Time <= c.Time:
-			s.older[picture{id, was.ImageSHA256}] = was
+			s.older[pictureKey{id, was.ImageSHA256}] = was
 			s.ok[id] = c
 		default:
-			s.older[picture{id, c.ImageSHA256}] = c
+			s.older[pictureKey{id, c.ImageSHA256}] = c
 		}
 	}
 	if f, ok := s.failed[id]; ok && s.ok[id].ImageSHA256 == f.ImageSHA256 && s.ok[id].ID != "" {
@@ -186,7 +186,7 @@ func (s *Store) Lookup(id dataset.ID, imageSHA256 string) (schemas.Caption, bool
 	if c, ok := s.ok[id]; ok && c.ImageSHA256 == imageSHA256 {
 		return c, true
 	}
-	c, ok := s.older[picture{id, imageSHA256}]
+	c, ok := s.older[pictureKey{id, imageSHA256}]
 	return c, ok
 }
 

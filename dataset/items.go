@@ -17,19 +17,23 @@ type Encoding struct {
 	CacheBytes int64
 
 	mu    sync.Mutex
-	cache map[*Rows]map[int]Sample
+	cache map[Rows]map[int]Sample
 	used  int64
 }
 
 // Sample processes row i of rows. Labels are the rows' own. The sample shares memory with the cache: do not modify it.
-func (e *Encoding) Sample(rows *Rows, i int) (Sample, error) {
+func (e *Encoding) Sample(rows Rows, i int) (Sample, error) {
 	e.mu.Lock()
 	s, ok := e.cache[rows][i]
 	e.mu.Unlock()
 	if ok {
 		return s, nil
 	}
-	gridH, gridW, pixels, err := e.Processor.Patches(rows.Image(i))
+	encoded, err := rows.Image(i)
+	if err != nil {
+		return Sample{}, fmt.Errorf("%s: %w", rows.ID(i), err)
+	}
+	gridH, gridW, pixels, err := e.Processor.Patches(encoded)
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", rows.ID(i), err)
 	}
@@ -43,7 +47,7 @@ func (e *Encoding) Sample(rows *Rows, i int) (Sample, error) {
 	return s, nil
 }
 
-func (e *Encoding) keep(rows *Rows, i int, s Sample) {
+func (e *Encoding) keep(rows Rows, i int, s Sample) {
 	size := s.cacheBytes()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,7 +55,7 @@ func (e *Encoding) keep(rows *Rows, i int, s Sample) {
 		return
 	}
 	if e.cache == nil {
-		e.cache = map[*Rows]map[int]Sample{}
+		e.cache = map[Rows]map[int]Sample{}
 	}
 	if e.cache[rows] == nil {
 		e.cache[rows] = map[int]Sample{}
@@ -63,7 +67,7 @@ func (e *Encoding) keep(rows *Rows, i int, s Sample) {
 }
 
 // Forget drops what is cached of rows.
-func (e *Encoding) Forget(rows *Rows) {
+func (e *Encoding) Forget(rows Rows) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.cache[rows] {
@@ -87,7 +91,7 @@ func upTo(n int) []int32 {
 // Subset is some rows of a split as items, with labels translated.
 type Subset struct {
 	Encoding *Encoding
-	Rows     *Rows
+	Rows     Rows
 	Indices  []int
 	Relabel  func(label int) int // nil: as they are
 }
@@ -103,19 +107,4 @@ func (s Subset) Sample(ctx context.Context, i int, _ *rand.Rand) (Sample, error)
 		x.Label = s.Relabel(x.Label)
 	}
 	return x, err
-}
-
-// OfClasses lists the rows with one of the given labels, in order.
-func (r *Rows) OfClasses(labels ...int) []int {
-	want := map[int]bool{}
-	for _, l := range labels {
-		want[l] = true
-	}
-	var indices []int
-	for i := range r.n {
-		if want[r.Label(i)] {
-			indices = append(indices, i)
-		}
-	}
-	return indices
 }

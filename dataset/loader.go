@@ -21,6 +21,11 @@ type Loader struct {
 // Epoch yields the batches of one pass; the last may be smaller. The same loader and epoch give the same batches. After an
 // error it stops. Samples may share memory with a cache: they must not be modified.
 func (l Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[[]Sample, error] {
+	return l.EpochFrom(ctx, epoch, 0)
+}
+
+// EpochFrom is Epoch without its first batches: what a run that stopped after that many goes on with. They are not made.
+func (l Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[[]Sample, error] {
 	return func(yield func([]Sample, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -34,7 +39,7 @@ func (l Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[[]Sample, error]
 		defer wg.Wait()
 		wg.Go(func() {
 			defer close(batches)
-			for at := 0; at < len(order); at += size {
+			for at := batch * size; at < len(order); at += size {
 				next := make(chan made, 1)
 				select {
 				case batches <- next:

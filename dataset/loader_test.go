@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/datasettest"
 )
 
 // numbers is n samples; each carries its index and what its generator gave. Item bad is an error.
@@ -112,6 +112,31 @@ func TestLoaderOrder(t *testing.T) {
 	}
 }
 
+// A run that goes on gets what an undisturbed one would have got, and the batches before are not made.
+func TestLoaderGoesOn(t *testing.T) {
+	l := dataset.Loader{Items: numbers{n: 70}, BatchSize: 8, Shuffle: true, Seed: 5, Workers: 3}
+	whole := collect(t, l, 2)
+	for _, from := range []int{0, 1, 5, 8, 9, 100} {
+		var rest [][]dataset.Sample
+		for b, err := range l.EpochFrom(t.Context(), 2, from) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest = append(rest, b)
+		}
+		if want := whole[min(from, len(whole)):]; len(rest) != len(want) || len(want) > 0 && !reflect.DeepEqual(rest, want) {
+			t.Errorf("from batch %d: %d batches, want %d of the whole epoch's", from, len(rest), len(want))
+		}
+	}
+	first := slices.Index(indices(whole), 3) / 8 // the batch with item 3
+	l.Items = numbers{n: 70, bad: 3, err: errors.New("broken")}
+	for _, err := range l.EpochFrom(t.Context(), 2, first+1) {
+		if err != nil {
+			t.Errorf("a batch before the first was made: %v", err)
+		}
+	}
+}
+
 func TestLoaderErrors(t *testing.T) {
 	broken := errors.New("broken")
 	for _, workers := range []int{1, 8} {
@@ -120,7 +145,7 @@ func TestLoaderErrors(t *testing.T) {
 		for b, err := range l.Epoch(t.Context(), 0) {
 			if err != nil {
 				failed++
-				wantError(t, err, broken, "item 23")
+				datasettest.WantError(t, err, broken, "item 23")
 				continue
 			}
 			good += len(b)
@@ -180,14 +205,13 @@ func TestConcat(t *testing.T) {
 var tiny = dataset.Processor{Short: 16, Long: 32, Patch: 8}
 
 func TestEncodingSample(t *testing.T) {
-	d := builtDataset(t, 5)
-	rows := d.Splits[dataset.Train]
+	rows := datasettest.SomeRows(t, 5)
 	e := &dataset.Encoding{Processor: tiny, Tokenizer: tokenizer(t, smallVocabulary), MaxText: 6}
 	s, err := e.Sample(rows, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gridH, gridW, pixels, err := tiny.Patches(rows.Image(2))
+	gridH, gridW, pixels, err := tiny.Patches(rows.All[2].Image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,22 +232,14 @@ func TestEncodingSample(t *testing.T) {
 	if _, err := sub.Sample(ctx, 0, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	files := layout(t, 5) // a picture that breaks off after its header passes build
-	for i := range files {
-		if len(files[i].body) > 700 && files[i].name == string(rows.ID(0)) {
-			files[i].body = files[i].body[:700]
-		}
-	}
-	dir := filepath.Join(t.TempDir(), "data")
-	build(t, openSource(t, writeFolder(t, files)), dir, dataset.BuildOptions{})
-	_, err = e.Sample(open(t, dir).Splits[dataset.Train], 0)
-	wantError(t, err, dataset.ErrRefused, string(rows.ID(0)), "the picture is damaged")
+	rows.All[0].Image = rows.All[0].Image[:700] // breaks off after its header
+	_, err = e.Sample(rows, 0)
+	datasettest.WantError(t, err, dataset.ErrRefused, string(rows.ID(0)), "the picture is damaged")
 }
 
 // The cache changes how often a picture is decoded, and nothing else.
 func TestEncodingCache(t *testing.T) {
-	d := builtDataset(t, 6)
-	rows := d.Splits[dataset.Train]
+	rows := datasettest.SomeRows(t, 6)
 	tok := tokenizer(t, smallVocabulary)
 	encoding := func(bytes int64) *dataset.Encoding {
 		return &dataset.Encoding{Processor: tiny, Tokenizer: tok, MaxText: 8, CacheBytes: bytes}
@@ -263,6 +279,7 @@ func TestEncodingCache(t *testing.T) {
 			t.Errorf("cache of %d bytes keeps %d samples of %d bytes, want %d", c.bytes, kept, cost, c.kept)
 		}
 	}
+	test := datasettest.SomeRows(t, 2)
 	// Two splits do not mix, and many readers at once agree.
 	e := encoding(1 << 20)
 	var wg sync.WaitGroup
@@ -273,8 +290,8 @@ func TestEncodingCache(t *testing.T) {
 					t.Errorf("row %d: %s, %v", i, s.ID, err)
 				}
 			}
-			for i := range d.Splits[dataset.Test].Len() {
-				if s, err := e.Sample(d.Splits[dataset.Test], i); err != nil || s.ID != d.Splits[dataset.Test].ID(i) {
+			for i := range test.Len() {
+				if s, err := e.Sample(test, i); err != nil || s.ID != test.ID(i) {
 					t.Errorf("test row %d: %s, %v", i, s.ID, err)
 				}
 			}
@@ -284,10 +301,9 @@ func TestEncodingCache(t *testing.T) {
 }
 
 func TestLoaderOverADataset(t *testing.T) {
-	d := builtDataset(t, 8)
-	rows := d.Splits[dataset.Train]
+	rows := datasettest.SomeRows(t, 8)
 	e := &dataset.Encoding{Processor: tiny, Tokenizer: tokenizer(t, smallVocabulary), MaxText: 8, CacheBytes: 4000}
-	items := dataset.Subset{Encoding: e, Rows: rows, Indices: rows.OfClasses(0, 2)}
+	items := dataset.Subset{Encoding: e, Rows: rows, Indices: dataset.OfClasses(rows, 0, 2)}
 	var first [][]dataset.Sample
 	for _, workers := range []int{1, 8} {
 		got := collect(t, dataset.Loader{Items: items, BatchSize: 5, Workers: workers, Shuffle: true, Seed: 3}, 1)
@@ -298,7 +314,7 @@ func TestLoaderOverADataset(t *testing.T) {
 			t.Errorf("%d workers: other batches", workers)
 		}
 	}
-	if n := len(slices.Concat(first...)); n != 12 {
-		t.Errorf("%d samples, want 12", n)
+	if n := len(slices.Concat(first...)); n != 16 {
+		t.Errorf("%d samples, want 16", n)
 	}
 }

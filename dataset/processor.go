@@ -4,6 +4,8 @@ import (
 	"image"
 
 	"github.com/disintegration/imaging"
+
+	"github.com/mcil/mcil/dataset/picture"
 )
 
 // Processor turns an encoded picture into patches by ViLT's rule: the shorter side becomes Short pixels, the longer side
@@ -14,6 +16,8 @@ type Processor struct {
 	Short int // pixels; 384 in ViLT
 	Long  int // pixels; 639 in ViLT
 	Patch int // pixels a side; 32 in ViLT
+	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not, and that is the default.
+	ApplyOrientation bool
 }
 
 // Size is the size in pixels to which a picture of w by h pixels is resized.
@@ -28,11 +32,14 @@ func (p Processor) Size(w, h int) (int, int) {
 }
 
 // Patches decodes, resizes and cuts a picture. pixels is [gridH·gridW, 3·p·p] in raster order; each patch is channel, row,
-// column. EXIF orientation is not applied and alpha is dropped, as ViLT's own reader (Pillow's convert("RGB")) does.
+// column. Alpha is dropped, as ViLT's own reader (Pillow's convert("RGB")) does.
 func (p Processor) Patches(encoded []byte) (gridH, gridW int, pixels []uint8, err error) {
-	img, err := Decode(encoded)
+	img, err := picture.Decode(encoded)
 	if err != nil {
 		return 0, 0, nil, err
+	}
+	if p.ApplyOrientation {
+		img = picture.Orient(img, picture.Orientation(encoded))
 	}
 	b := img.Bounds()
 	w, h := p.Size(b.Dx(), b.Dy())

@@ -1,11 +1,14 @@
 package dataset_test
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"slices"
 	"testing"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/datasettest"
 )
 
 var vilt = dataset.Processor{Short: 384, Long: 639, Patch: 32}
@@ -22,7 +25,7 @@ func TestProcessorSize(t *testing.T) {
 			t.Errorf("%d by %d: %d by %d, want %d by %d", c.w, c.h, w, h, c.wantW, c.wantH)
 		}
 	}
-	gridH, gridW, pixels, err := vilt.Patches(encodePNG(t, paint(300, 4, 0)))
+	gridH, gridW, pixels, err := vilt.Patches(datasettest.PNG(t, datasettest.Paint(300, 4, 0)))
 	if err != nil || gridH != 1 || gridW != 19 || len(pixels) != 19*3*32*32 {
 		t.Errorf("a strip: grid %d by %d, %d bytes, %v", gridH, gridW, len(pixels), err)
 	}
@@ -48,8 +51,8 @@ func TestProcessorSizeBounds(t *testing.T) {
 // A picture that has the size already goes through unchanged: channel, row, column in a patch, patches in raster order.
 func TestProcessorPatchLayout(t *testing.T) {
 	p := dataset.Processor{Short: 8, Long: 12, Patch: 4}
-	img := paint(12, 8, 3)
-	gridH, gridW, pixels, err := p.Patches(encodePNG(t, img))
+	img := datasettest.Paint(12, 8, 3)
+	gridH, gridW, pixels, err := p.Patches(datasettest.PNG(t, img))
 	if err != nil || gridH != 2 || gridW != 3 || len(pixels) != 6*3*16 {
 		t.Fatalf("grid %d by %d, %d bytes, %v", gridH, gridW, len(pixels), err)
 	}
@@ -87,7 +90,7 @@ func TestProcessorResizes(t *testing.T) {
 		}
 	}
 	p := dataset.Processor{Short: 24, Long: 40, Patch: 8}
-	gridH, gridW, pixels, err := p.Patches(encodePNG(t, img))
+	gridH, gridW, pixels, err := p.Patches(datasettest.PNG(t, img))
 	if err != nil || gridH != 3 || gridW != 5 {
 		t.Fatalf("grid %d by %d, %v, want 3 by 5", gridH, gridW, err)
 	}
@@ -102,6 +105,37 @@ func TestProcessorResizes(t *testing.T) {
 			if slices.Min(patch) != 255 {
 				t.Errorf("patch %d is not white", k)
 			}
+		}
+	}
+}
+
+// Orientation 6 is a camera held on its side: the stored first row is what is seen at the right (EXIF 2.32, table 6).
+func TestProcessorOrientation(t *testing.T) {
+	stored := datasettest.Paint(12, 8, 3)
+	seen := image.NewNRGBA(image.Rect(0, 0, 8, 12))
+	for y := range 8 {
+		for x := range 12 {
+			seen.SetNRGBA(7-y, x, stored.NRGBAAt(x, y))
+		}
+	}
+	marked := datasettest.PNG(t, stored) // with an eXIf chunk behind the header's 33 bytes
+	exif := []byte("eXIfMM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00")
+	chunk := append(binary.BigEndian.AppendUint32(nil, uint32(len(exif)-4)), exif...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(exif))
+	marked = slices.Insert(marked, 33, chunk...)
+	for _, c := range []struct {
+		apply bool
+		plain image.Image
+		gridH int
+	}{{false, stored, 2}, {true, seen, 3}} {
+		p := dataset.Processor{Short: 8, Long: 12, Patch: 4, ApplyOrientation: c.apply}
+		gridH, gridW, pixels, err := p.Patches(marked)
+		if err != nil || gridH != c.gridH || gridW != 5-c.gridH {
+			t.Fatalf("applied %v: grid %d by %d, %v", c.apply, gridH, gridW, err)
+		}
+		_, _, want, err := p.Patches(datasettest.PNG(t, c.plain))
+		if err != nil || !slices.Equal(pixels, want) {
+			t.Errorf("applied %v: not the pixels of the picture as it should be seen (%v)", c.apply, err)
 		}
 	}
 }

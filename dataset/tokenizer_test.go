@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/datasettest"
 )
 
 // Ids are positions in this list.
@@ -94,17 +95,17 @@ func TestTokenizerCutsTheTextAndKeepsTheEnd(t *testing.T) {
 
 func TestTokenizerErrors(t *testing.T) {
 	_, err := dataset.NewTokenizer([]string{"[UNK]", "[CLS]", "[SEP]", "a", "a"})
-	wantError(t, err, nil, `"a" occurs twice`, "line 5")
+	datasettest.WantError(t, err, nil, `"a" occurs twice`, "line 5")
 	for _, missing := range []string{"[UNK]", "[CLS]", "[SEP]"} {
 		_, err := dataset.NewTokenizer(slices.DeleteFunc(slices.Clone(smallVocabulary), func(p string) bool { return p == missing }))
-		wantError(t, err, nil, "has no "+missing)
+		datasettest.WantError(t, err, nil, "has no "+missing)
 	}
-	_, err = dataset.ReadVocabulary(writeTemp(t, "vocab.txt", []byte("only\nwords\n")))
-	wantError(t, err, nil, "vocab.txt", "has no [CLS]")
+	_, err = dataset.ReadVocabulary(datasettest.WriteTemp(t, "vocab.txt", []byte("only\nwords\n")))
+	datasettest.WantError(t, err, nil, "vocab.txt", "has no [CLS]")
 	_, err = dataset.ReadVocabulary("absent.txt")
-	wantError(t, err, os.ErrNotExist, "absent.txt")
-	_, err = dataset.ReadVocabulary(writeTemp(t, "vocab.txt", []byte(strings.Repeat("x", 1<<17))))
-	wantError(t, err, nil, "vocab.txt")
+	datasettest.WantError(t, err, os.ErrNotExist, "absent.txt")
+	_, err = dataset.ReadVocabulary(datasettest.WriteTemp(t, "vocab.txt", []byte(strings.Repeat("x", 1<<17))))
+	datasettest.WantError(t, err, nil, "vocab.txt")
 }
 
 func TestVocabularyRoundTrip(t *testing.T) {
@@ -114,7 +115,7 @@ func TestVocabularyRoundTrip(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	for name, body := range map[string]string{"as written": text.String(), "crlf": strings.ReplaceAll(text.String(), "\n", "\r\n")} {
-		again, err := dataset.ReadVocabulary(writeTemp(t, "vocab.txt", []byte(body)))
+		again, err := dataset.ReadVocabulary(datasettest.WriteTemp(t, "vocab.txt", []byte(body)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +149,7 @@ func TestBuildVocabulary(t *testing.T) {
 		t.Errorf("size 14: %d pieces, %v", tok.Len(), err)
 	}
 	_, err = dataset.BuildVocabulary([]string{"ab ab ba", "ab, ba CB"}, 12)
-	wantError(t, err, nil, "more distinct characters")
+	datasettest.WantError(t, err, nil, "more distinct characters")
 	if tok, err = dataset.BuildVocabulary(nil, 5); err != nil || tok.Len() != 5 {
 		t.Errorf("no texts: %v", err)
 	}

@@ -184,8 +184,8 @@ func TestRowsSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"image", "label", "caption", "id", "wnid", "class_name", "style", "width", "height", "image_sha256", "caption_raw", "caption_model",
-		"request_fingerprint", "caption_flags",
+		"image", "label", "caption", "id", "wnid", "class_name", "style", "width", "height", "orientation", "image_sha256", "caption_raw",
+		"caption_model", "caption_prompt", "request_fingerprint", "caption_flags",
 	}
 	var got []string
 	for _, f := range s.Fields() {
@@ -235,6 +235,41 @@ func TestRowsSchema(t *testing.T) {
 	}
 }
 
+func TestViLTSchema(t *testing.T) {
+	s, err := schemas.ViLT([]string{"goldfish", "great_white_shark"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range s.Fields() {
+		if !f.Nullable {
+			t.Errorf("%s is not nullable", f.Name)
+		}
+		got = append(got, f.Name+" "+f.Type.String())
+	}
+	want := []string{
+		"image binary", "text list<item: utf8, nullable>", "label int64", "image_id utf8", "split utf8", // ViLT's own come first
+		"id utf8", "wnid utf8", "class_name utf8", "style utf8", "width int32", "height int32", "orientation int32", "image_sha256 utf8",
+		"caption_raw utf8", "caption_model utf8", "caption_prompt utf8", "request_fingerprint utf8", "caption_flags list<item: utf8, nullable>",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("columns\n%q, want\n%q", got, want)
+	}
+	if names, err := schemas.ClassNames(s.Metadata()); err != nil || !slices.Equal(names, []string{"goldfish", "great_white_shark"}) {
+		t.Errorf("class names %v, %v", names, err)
+	}
+	md := s.Metadata()
+	if text, _ := md.GetValue("huggingface"); text != `{"info":{"features":{"label":{"_type":"ClassLabel","names":["goldfish","great_white_shark"]}}}}` {
+		t.Errorf("huggingface metadata %s", text)
+	}
+	if text, _ := md.GetValue("mcil"); text != `{"schema":"mcil.vilt","version":1}` {
+		t.Errorf("mcil metadata %s", text)
+	}
+	if _, err := schemas.ViLT([]string{"crane", "crane"}); err == nil {
+		t.Error("two classes of one name pass")
+	}
+}
+
 func TestBoundedAllocator(t *testing.T) {
 	a := &schemas.BoundedAllocator{MaxBytes: 100}
 	b := a.Allocate(100)
@@ -280,10 +315,10 @@ func TestCheckArrowMessage(t *testing.T) {
 			t.Errorf("%d bytes pass", n)
 		}
 	}
-	// A vector of 14 columns that says it has very many is the damage that took all memory.
+	// A vector of 16 columns that says it has very many is the damage that took all memory.
 	found := 0
 	for at := 0; at+4 <= len(good); at += 4 {
-		if binary.LittleEndian.Uint32(good[at:]) != 14 {
+		if binary.LittleEndian.Uint32(good[at:]) != 16 {
 			continue
 		}
 		bad := bytes.Clone(good)

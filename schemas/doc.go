@@ -1,5 +1,6 @@
 // Package schemas holds the contracts: the files that mcil writes and reads again are described here as Go structs and
-// Arrow schemas, together with the versions that they carry. There is no JSON Schema of them.
+// Arrow schemas, together with the versions that they carry. Each JSON file has a JSON Schema too (*.schema.json), made from
+// its struct and held to it by a test: go test ./schemas -update writes them anew.
 //
 // # Versions
 //
@@ -10,7 +11,7 @@
 //
 // A reader accepts its own version and older ones, and refuses a newer one with an [UnsupportedError] that says so. A
 // version is raised when a reader of the old form would misread the new one; adding an optional field does not raise it.
-// Version 1 of every file stays readable.
+// Version 1 of every file stays readable, except a dataset's, which begins with version 2.
 //
 // # Writing
 //
@@ -19,5 +20,5 @@
 //
 // # Arrow
 //
-// Arrow is used in this package (schemas, exemplar memory) and in package dataset (splits) and nowhere else.
+// Arrow is used in this package (schemas, exemplar memory) and in package dataset/layout (splits) and nowhere else.
 package schemas

@@ -22,7 +22,7 @@ type Header struct {
 // The kinds of JSON files, with the newest version that this program writes and reads.
 var (
 	CaptionsHeader = Header{"mcil.captions", 1} // CAPTIONS/manifest.json
-	DatasetHeader  = Header{"mcil.dataset", 1}  // DATASET/manifest.json
+	DatasetHeader  = Header{"mcil.dataset", 2}  // DATASET/manifest.json
 	WeightsHeader  = Header{"mcil.weights", 1}  // WEIGHTS/mcil.json
 	RunHeader      = Header{"mcil.run", 1}      // RUN/run.json
 	ReportHeader   = Header{"mcil.report", 1}   // RUN/report.json
@@ -39,6 +39,9 @@ var (
 // ErrDamaged is what readers wrap for a file that is not whole or not of its format.
 var ErrDamaged = errors.New("damaged")
 
+// ErrRefused is wrapped where an input was understood and cannot be used.
+var ErrRefused = errors.New("refused")
+
 // UnsupportedError says that a file is not what was expected there, or is of a version that this program cannot read.
 type UnsupportedError struct {
 	Path string
@@ -49,6 +52,10 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	if e.Got.Schema != e.Want.Schema {
 		return fmt.Sprintf("%s: is not a %s file (its schema is %q)", e.Path, e.Want.Schema, e.Got.Schema)
+	}
+	if e.Got.Version < e.Want.oldest() {
+		return fmt.Sprintf("%s: is %s version %d, and this mcil reads version %d and later: make it again with this mcil, or read it with an older one",
+			e.Path, e.Got.Schema, e.Got.Version, e.Want.oldest())
 	}
 	return fmt.Sprintf("%s: is %s version %d, and this mcil reads up to version %d: use a newer mcil",
 		e.Path, e.Got.Schema, e.Got.Version, e.Want.Version)
@@ -75,10 +82,19 @@ func ReadJSON(path string, want Header, v any) error {
 
 // Check returns an [UnsupportedError] unless a file at path with the header got can be read where h is expected.
 func (h Header) Check(path string, got Header) error {
-	if got.Schema != h.Schema || got.Version > h.Version || got.Version < 1 {
+	if got.Schema != h.Schema || got.Version > h.Version || got.Version < h.oldest() {
 		return &UnsupportedError{Path: path, Want: h, Got: got}
 	}
 	return nil
+}
+
+// oldest is the oldest version that is still read. Version 1 of a dataset, with one layout and one split file, was never
+// released.
+func (h Header) oldest() int {
+	if h.Schema == DatasetHeader.Schema || h.Schema == RowsHeader.Schema {
+		return 2
+	}
+	return 1
 }
 
 // Metadata is h as a safetensors file has it.

@@ -8,7 +8,7 @@ import (
 )
 
 // RowsHeader is in the Arrow schema metadata of every split under the key "mcil".
-var RowsHeader = Header{"mcil.rows", 1}
+var RowsHeader = Header{"mcil.rows", 2}
 
 // MetadataKey and HuggingFaceKey are keys of Arrow schema metadata.
 const (
@@ -27,9 +27,11 @@ const (
 	ColStyle
 	ColWidth
 	ColHeight
+	ColOrientation
 	ColImageSHA256
 	ColCaptionRaw
 	ColCaptionModel
+	ColCaptionPrompt
 	ColFingerprint
 	ColFlags
 )
@@ -51,9 +53,11 @@ func Rows(classNames []string) (*arrow.Schema, error) {
 		field("style", text),
 		field("width", arrow.PrimitiveTypes.Int32),
 		field("height", arrow.PrimitiveTypes.Int32),
+		field("orientation", arrow.PrimitiveTypes.Int32),
 		field("image_sha256", text),
 		field("caption_raw", text),
 		field("caption_model", text),
+		field("caption_prompt", text),
 		field("request_fingerprint", text),
 		field("caption_flags", arrow.ListOf(text)),
 	}
@@ -61,16 +65,7 @@ func Rows(classNames []string) (*arrow.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	hf, err := json.Marshal(map[string]any{"info": map[string]any{"features": features}})
-	if err != nil {
-		return nil, err
-	}
-	own, err := json.Marshal(RowsHeader)
-	if err != nil {
-		return nil, err
-	}
-	md := arrow.NewMetadata([]string{HuggingFaceKey, MetadataKey}, []string{string(hf), string(own)})
-	return arrow.NewSchema(fields, &md), nil
+	return arrow.NewSchema(fields, metadata(features, RowsHeader)), nil
 }
 
 // Features is the same schema in the words of Hugging Face datasets. "Sequence" loads in versions 2 to 5, "List" from 4.
@@ -93,9 +88,11 @@ func Features(classNames []string) (map[string]any, error) {
 		"style":               value("string"),
 		"width":               value("int32"),
 		"height":              value("int32"),
+		"orientation":         value("int32"),
 		"image_sha256":        value("string"),
 		"caption_raw":         value("string"),
 		"caption_model":       value("string"),
+		"caption_prompt":      value("string"),
 		"request_fingerprint": value("string"),
 		"caption_flags":       map[string]any{"feature": value("string"), "_type": "Sequence"},
 	}, nil

@@ -68,13 +68,13 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 	return b, nil
 }
 
-func randomBackbone(preset string, seed uint64, rows *dataset.Rows, labels []int) (*backbone, error) {
+func randomBackbone(preset string, seed uint64, rows dataset.Rows, labels []int) (*backbone, error) {
 	c, err := vilt.Preset(preset)
 	if err != nil {
 		return nil, err
 	}
 	var captions []string
-	for _, i := range rows.OfClasses(labels...) {
+	for _, i := range dataset.OfClasses(rows, labels...) {
 		captions = append(captions, rows.Caption(i))
 	}
 	b := &backbone{seen: map[string]bool{}, digest: fmt.Sprintf("random %s %d", preset, seed)}
@@ -108,14 +108,20 @@ func hashFile(h io.Writer, path string) error {
 }
 
 // rowsDigest is a digest of what training reads of a dataset.
-func rowsDigest(d *dataset.Dataset) string {
+func rowsDigest(d *dataset.Dataset) (string, error) {
 	h := sha256.New()
 	for _, split := range []string{dataset.Train, dataset.Test} {
 		rows := d.Splits[split]
 		for i := range rows.Len() {
-			r := rows.Row(i)
+			r, err := rows.Row(i)
+			if err != nil {
+				return "", fmt.Errorf("dataset %s: %s row %d: %w", d.Dir, split, i, err)
+			}
+			if r.ImageSHA256 == "" { // another program's dataset
+				r.ImageSHA256 = dataset.Digest(r.Image)
+			}
 			fmt.Fprintf(h, "%s %s %s %d %q\n", split, r.ID, r.ImageSHA256, r.Label, r.Caption)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -27,7 +27,7 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 	var right, nearest, all, total int
 	test := r.data.Splits[dataset.Test]
 	for _, labels := range r.phases[:t+1] {
-		total += len(test.OfClasses(labels...))
+		total += len(dataset.OfClasses(test, labels...))
 	}
 	seen := r.seen(t)
 	for _, labels := range r.phases[:t+1] {

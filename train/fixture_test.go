@@ -16,6 +16,9 @@ import (
 	"github.com/disintegration/imaging"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/build"
+	"github.com/mcil/mcil/dataset/source"
+	"github.com/mcil/mcil/dataset/split"
 	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
@@ -47,14 +50,14 @@ var fixture = sync.OnceValues(func() (dirs struct{ data, weights string }, err e
 	if err := shrink(pictures); err != nil {
 		return dirs, err
 	}
-	source, err := dataset.OpenSource(ctx, pictures)
+	s, err := source.Open(ctx, pictures)
 	if err != nil {
 		return dirs, err
 	}
-	defer source.Close()
+	defer s.Close()
 	captions := map[dataset.ID]dataset.Caption{}
-	for i, e := range source.Entries() {
-		b, err := source.Read(ctx, e)
+	for i, e := range s.Entries() {
+		b, err := s.Read(ctx, e)
 		if err != nil {
 			return dirs, err
 		}
@@ -62,8 +65,8 @@ var fixture = sync.OnceValues(func() (dirs struct{ data, weights string }, err e
 			[]string{"round", "long", "red", "flat", "pointed"}[e.Label], i%3, []string{"small", "large"}[i%2])
 		captions[e.ID] = dataset.Caption{Text: text, ImageSHA256: dataset.Digest(b)}
 	}
-	_, err = dataset.Build(ctx, source, dirs.data, dataset.BuildOptions{
-		Split:    dataset.SplitOptions{Spec: "ratio:0.75"},
+	_, err = build.Build(ctx, s, dirs.data, build.Options{
+		Split:    split.Options{Spec: "ratio:0.75"},
 		Captions: func(id dataset.ID) (dataset.Caption, bool) { c, ok := captions[id]; return c, ok },
 	})
 	if err != nil {

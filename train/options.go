@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/split"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/kernel"
 	"github.com/mcil/mcil/train/memory"
@@ -209,7 +210,7 @@ func phasesOf(labels []int, order string, phases int) ([][]int, error) {
 	if phases > len(labels) {
 		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class: %w", phases, len(labels), ErrOptions)
 	}
-	permutation, err := dataset.ClassOrder(order, len(labels))
+	permutation, err := split.ClassOrder(order, len(labels))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrOptions)
 	}

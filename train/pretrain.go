@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
@@ -49,7 +50,7 @@ func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, 
 	if err != nil {
 		return schemas.WeightsManifest{}, err
 	}
-	data, err := dataset.Open(o.Data)
+	data, err := layout.Open(o.Data)
 	if err != nil {
 		return schemas.WeightsManifest{}, err
 	}
@@ -59,7 +60,11 @@ func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, 
 		return schemas.WeightsManifest{}, err
 	}
 	settings := o.Settings()
-	digest, err := digestOf(settings, rowsDigest(data))
+	rows, err := rowsDigest(data)
+	if err != nil {
+		return schemas.WeightsManifest{}, err
+	}
+	digest, err := digestOf(settings, rows)
 	if err != nil {
 		return schemas.WeightsManifest{}, err
 	}
@@ -132,7 +137,7 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 	var train, held []int
 	for k, label := range labels {
 		position[label] = k
-		own := rows.OfClasses(label)
+		own := dataset.OfClasses(rows, label)
 		for i, row := range own {
 			if hold(i, len(own)) {
 				held = append(held, row)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
@@ -176,7 +177,7 @@ func TestForceKeepsOthersFolders(t *testing.T) {
 // TestPretrainedClassesAreRefused: a class that the backbone has seen is not new.
 func TestPretrainedClassesAreRefused(t *testing.T) {
 	o := testRun(t)
-	data, err := dataset.Open(o.Data)
+	data, err := layout.Open(o.Data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
@@ -73,7 +74,7 @@ func (r *run) prepare() (string, error) {
 	if r.kind, err = memory.KindOf(r.o.Exemplars); err != nil {
 		return "", fmt.Errorf("%w: %w", err, ErrOptions)
 	}
-	if r.data, err = dataset.Open(r.o.Data); err != nil {
+	if r.data, err = layout.Open(r.o.Data); err != nil {
 		return "", err
 	}
 	labels, err := SelectClasses(r.data.Classes, r.o.Classes)
@@ -102,10 +103,14 @@ func (r *run) prepare() (string, error) {
 		}
 	}
 	r.encoding = backbone.encoding(r.o.CacheBytes)
+	rows, err := rowsDigest(r.data)
+	if err != nil {
+		return "", err
+	}
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
 		return "", err
 	}
-	return digestOf(r.o.Settings(), rowsDigest(r.data), backbone.digest)
+	return digestOf(r.o.Settings(), rows, backbone.digest)
 }
 
 // checkRows refuses a class that cannot be learned or tested, before anything is learned.
@@ -204,9 +209,9 @@ func (r *run) seen(t int) int {
 }
 
 // subset is the rows of some classes, labelled by the order learned.
-func (r *run) subset(rows *dataset.Rows, labels []int) dataset.Subset {
+func (r *run) subset(rows dataset.Rows, labels []int) dataset.Subset {
 	return dataset.Subset{
-		Encoding: r.encoding, Rows: rows, Indices: rows.OfClasses(labels...),
+		Encoding: r.encoding, Rows: rows, Indices: dataset.OfClasses(rows, labels...),
 		Relabel: func(label int) int { return r.position[label] },
 	}
 }

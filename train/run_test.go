@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/datasettest"
+	"github.com/mcil/mcil/dataset/split"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
@@ -354,7 +356,7 @@ func TestTestRowsAreNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	test := r.data.Splits[dataset.Test]
-	r.data.Splits[dataset.Test] = &dataset.Rows{}
+	r.data.Splits[dataset.Test] = &datasettest.Rows{}
 	if err := r.phase(t.Context(), 0); err == nil || !strings.HasPrefix(err.Error(), "evaluate: no test rows") {
 		t.Fatalf("a phase without test rows: %v", err)
 	}
@@ -376,7 +378,7 @@ func TestTestRowsAreNotRead(t *testing.T) {
 		if e.ID != exemplars[i].ID || !slices.Equal(e.Pixels, exemplars[i].Pixels) {
 			t.Fatalf("exemplar %d is %s, not %s", i, e.ID, exemplars[i].ID)
 		}
-		if slices.ContainsFunc(test.OfClasses(0, 1, 2, 3, 4), func(row int) bool { return string(test.ID(row)) == e.ID }) {
+		if slices.ContainsFunc(dataset.OfClasses(test, 0, 1, 2, 3, 4), func(row int) bool { return string(test.ID(row)) == e.ID }) {
 			t.Errorf("%s is a test row", e.ID)
 		}
 	}
@@ -391,7 +393,7 @@ func TestLabelsFollowTheOrder(t *testing.T) {
 	if _, err := r.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	order, err := dataset.ClassOrder("1993", testClasses)
+	order, err := split.ClassOrder("1993", testClasses)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/picture"
 )
 
 // completionRequest is what is read of a chat-completions request. Parameters that ask for what this endpoint cannot do
@@ -142,14 +142,14 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request) error {
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
-	info, err := dataset.Inspect(q.image)
+	info, err := picture.Inspect(q.image)
 	if err != nil {
 		return badRequest("image_url: %v", err)
 	}
 	if info.Width*info.Height > h.MaxPicturePixels {
 		return badRequest("image_url: the picture is %d by %d pixels, more than %d in all", info.Width, info.Height, h.MaxPicturePixels)
 	}
-	img, err := dataset.Decode(q.image)
+	img, err := picture.Decode(q.image)
 	if err != nil {
 		return badRequest("image_url: %v", err)
 	}

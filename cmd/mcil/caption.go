@@ -15,6 +15,7 @@ import (
 	"github.com/mcil/mcil/caption/builtin"
 	"github.com/mcil/mcil/caption/openai"
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/source"
 )
 
 type captionCmd struct {
@@ -62,13 +63,13 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	source, err := dataset.OpenSource(ctx, c.Source)
+	pictures, err := source.Open(ctx, c.Source)
 	if err != nil {
 		return err
 	}
-	defer source.Close()
+	defer pictures.Close()
 	options := caption.Options{
-		Source: source, Select: selected, OnlyFailed: c.OnlyFailed, Limit: c.Limit,
+		Source: pictures, Select: selected, OnlyFailed: c.OnlyFailed, Limit: c.Limit,
 		Workers: c.Workers, AttemptTimeout: cmp.Or(c.Timeout, defaultTimeout), Seed: 1,
 		Progress: func(p caption.Progress) {
 			e.progress.update("caption", p.Done, p.Total, fmt.Sprintf("%d asked, %d at hand, %d failed, %d retries", p.Asked, p.Cached, p.Failed, p.Retries))
@@ -79,7 +80,7 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	if c.DryRun {
-		return c.dryRun(e, source, plan)
+		return c.dryRun(e, pictures, plan)
 	}
 	url := c.Endpoint
 	if url == "builtin" {
@@ -100,7 +101,7 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 			return err
 		}
 	}
-	store, err := caption.CreateStore(c.Out, recipe, source.Spec(), e.program)
+	store, err := caption.CreateStore(c.Out, recipe, pictures.Spec(), e.program)
 	if err != nil {
 		return err
 	}
@@ -190,12 +191,12 @@ func (c *captionCmd) plan(o caption.Options) (caption.Work, error) {
 	return caption.Plan(o), nil
 }
 
-func (c *captionCmd) dryRun(e *env, source dataset.Source, w caption.Work) error {
+func (c *captionCmd) dryRun(e *env, pictures dataset.Source, w caption.Work) error {
 	all := len(w.Entries)
 	if c.JSON {
 		return json.NewEncoder(e.stdout).Encode(map[string]any{"total": all, "cached": all - w.Missing, "to_ask": w.Missing, "bytes": w.MissingBytes})
 	}
 	_, err := fmt.Fprintf(e.stdout, "%d pictures of %d classes selected, %d have captions, %d to ask (%.1f MB as found)\n",
-		all, len(source.Classes()), all-w.Missing, w.Missing, float64(w.MissingBytes)/1e6)
+		all, len(pictures.Classes()), all-w.Missing, w.Missing, float64(w.MissingBytes)/1e6)
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/train"
 	"github.com/mcil/mcil/train/memory"
@@ -66,7 +66,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	}{
 		&synthCmd{Out: pictures, Classes: c.Classes, PerClass: c.PerClass, Seed: 1},
 		&captionCmd{Source: pictures, Out: captions, Endpoint: "builtin", Workers: 4},
-		&buildCmd{Source: pictures, Captions: captions, Out: data, Split: "ratio:0.8", Seed: 1, Layout: "hf", Force: c.Force},
+		&buildCmd{Source: pictures, Captions: captions, Out: data, Split: "ratio:0.8", Val: 0.1, Order: "1993", Seed: 1, Layout: layout.Kinds(), Force: c.Force},
 	} {
 		if err := stage.Run(ctx, e); err != nil {
 			return err
@@ -114,7 +114,7 @@ func exemplarKinds() (names []string) {
 
 // halves deals a dataset's classes alternately into base classes and incremental ones, as selections for --classes.
 func halves(dir string) (base, fresh string, err error) {
-	d, err := dataset.Open(dir)
+	d, err := layout.Open(dir)
 	if err != nil {
 		return "", "", err
 	}

@@ -15,13 +15,23 @@ import (
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/source"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
 )
 
 type inspectCmd struct {
-	Path string `arg:"" help:"A source, a caption store, a dataset, weights, a run, or an exemplar memory (memory.arrow)."`
-	JSON bool   `help:"Print as JSON."`
+	Path   string `arg:"" help:"A source, a caption store, a dataset or one of its shards, weights, a run, or an exemplar memory (memory.arrow)."`
+	Row    string `placeholder:"ROW" help:"Show one row of a dataset or shard: its ID, or SPLIT/NUMBER such as train/0, or the NUMBER in a shard."`
+	Verify bool   `help:"Read everything of a source, dataset or shard, check every digest, decode every picture, and say what is wrong."`
+	JSON   bool   `help:"Print as JSON."`
+}
+
+func (c *inspectCmd) Validate() error {
+	if c.Row != "" && c.Verify {
+		return errors.New("--row and --verify: choose one")
+	}
+	return nil
 }
 
 // finding is what is known of a path: a line each, in order.
@@ -39,7 +49,10 @@ type fact struct {
 func (f *finding) add(name string, value any) { f.Facts = append(f.Facts, fact{name, value}) }
 
 func (c *inspectCmd) Run(ctx context.Context, e *env) error {
-	f, err := inspect(ctx, c.Path)
+	if c.Verify {
+		return c.verify(ctx, e)
+	}
+	f, err := c.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,6 +60,13 @@ func (c *inspectCmd) Run(ctx context.Context, e *env) error {
 		return json.NewEncoder(e.stdout).Encode(f)
 	}
 	return f.print(e.stdout)
+}
+
+func (c *inspectCmd) find(ctx context.Context) (*finding, error) {
+	if c.Row != "" {
+		return inspectRow(c.Path, c.Row)
+	}
+	return inspect(ctx, c.Path)
 }
 
 func (f *finding) print(w io.Writer) error {
@@ -85,19 +105,28 @@ func inspect(ctx context.Context, path string) (*finding, error) {
 		}
 		return k.inspect(path)
 	}
-	if strings.HasSuffix(path, ".arrow") {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return nil, err
+	case !info.IsDir() && filepath.Base(path) == "memory.arrow":
 		return inspectExemplars(path)
+	case !info.IsDir() && (strings.HasSuffix(path, ".arrow") || strings.HasSuffix(path, ".parquet")):
+		return inspectShard(path)
+	case isLayout(path):
+		return inspectLayout(path)
 	}
 	return inspectSource(ctx, path)
 }
 
 func inspectSource(ctx context.Context, path string) (*finding, error) {
-	s, err := dataset.OpenSource(ctx, path)
+	s, err := source.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	f := &finding{Kind: "a source of pictures", Path: path}
+	kind, _, _ := strings.Cut(s.Spec(), ":")
+	f.add("form", kind)
 	styles, perClass := map[string]int{}, map[int]int{}
 	var size int64
 	for _, e := range s.Entries() {
@@ -112,6 +141,18 @@ func inspectSource(ctx context.Context, path string) (*finding, error) {
 	f.add("pictures a class", fmt.Sprintf("%d to %d", counts[0], counts[len(counts)-1]))
 	f.add("styles", byCount(styles))
 	f.add("first class", s.Classes()[0].WNID+" "+s.Classes()[0].Name)
+	parts := map[string]int{}
+	for _, e := range s.Entries() {
+		if e.Part != "" {
+			parts[e.Part]++
+		}
+	}
+	if len(parts) > 0 {
+		f.add("own split", inOrder(parts))
+	}
+	if titled, ok := s.(dataset.Captioned); ok && hasText(titled) {
+		f.add("own texts", "yes: mcil build needs no --captions")
+	}
 	f.refused(s.Refused())
 	return f, nil
 }
@@ -177,32 +218,6 @@ func inspectCaptions(path string) (*finding, error) {
 	f.add("flags", byCount(flags)+" (naming the class is known after mcil build)")
 	f.add("failures", byCount(failures))
 	f.add("first", first)
-	return f, nil
-}
-
-func inspectDataset(path string) (*finding, error) {
-	var m schemas.DatasetManifest
-	if err := schemas.ReadJSON(filepath.Join(path, "manifest.json"), schemas.DatasetHeader, &m); err != nil {
-		return nil, err
-	}
-	f := &finding{Kind: "a dataset", Path: path}
-	f.add("source", m.Source)
-	f.add("classes", len(m.Classes))
-	f.add("rows", byCount(m.Rows))
-	f.add("split", fmt.Sprintf("%s, seed %d", m.Split.Spec, m.Split.Seed))
-	f.add("styles", byCount(m.Styles))
-	f.add("captions by", m.Captions.Model)
-	f.add("prompt", m.Captions.Prompt)
-	f.add("words a caption", m.Captions.MeanWords)
-	f.add("flags", byCount(m.Captions.Flags))
-	f.refused(m.Refused)
-	d, err := dataset.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	row := d.Splits[dataset.Train].Row(0)
-	f.add("first train row", fmt.Sprintf("%s (%s, %d by %d): %s", row.ID, row.ClassName, row.Width, row.Height, row.Caption))
 	return f, nil
 }
 

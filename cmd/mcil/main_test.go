@@ -59,7 +59,7 @@ func TestRunInProcess(t *testing.T) {
 	}{
 		{"synth --out pictures --classes 4 --per-class 4", exitDone, ""},
 		{"caption --source pictures --out captions", exitDone, ""},
-		{"build --source pictures --captions captions --out data", exitDone, "data: 12 train and 4 test rows of 4 classes"},
+		{"build --source pictures --captions captions --out data", exitDone, "data: 8 train, 4 validation, 4 test rows of 4 classes"},
 		{"train --data data --out run --phases 2 --epochs 1", exitDone, "run: average accuracy "},
 		{"train --data data --out run --phases 2 --epochs", exitUsage, ""},
 		{"report run --out report", exitDone, "method "},

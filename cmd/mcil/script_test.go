@@ -79,7 +79,7 @@ func makeFixtures(t *testing.T) (string, error) {
 	dir := t.TempDir()
 	for _, args := range []string{
 		"synth --out pictures --classes 4 --per-class 4", "caption --source pictures --out captions",
-		"build --source pictures --captions captions --out dataset",
+		"build --source pictures --captions captions --out dataset --val 0",
 	} {
 		cmd := exec.Command("mcil", strings.Fields(args)...)
 		cmd.Dir = dir
