@@ -87,10 +87,10 @@ func randomBackbone(preset string, seed uint64, rows dataset.Rows, labels []int)
 }
 
 // encoding is how rows become samples of this encoder.
-func (b *backbone) encoding(cacheBytes int64) *dataset.Encoding {
+func (b *backbone) encoding(cacheBytes int64, applyOrientation bool) *dataset.Encoding {
 	c := b.weights.Config
 	return &dataset.Encoding{
-		Processor:  dataset.Processor{Short: c.ImageSize, Long: vilt.LongSide(c.ImageSize), Patch: c.Patch},
+		Processor:  dataset.Processor{Short: c.ImageSize, Long: vilt.LongSide(c.ImageSize), Patch: c.Patch, ApplyOrientation: applyOrientation},
 		Tokenizer:  b.tokenizer,
 		MaxText:    c.MaxText,
 		CacheBytes: cacheBytes,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,14 +33,18 @@ type Options struct {
 	Budget    float64 // memory per class, in unmasked examples of the class; default 5
 	// BudgetBytes is memory in all, shared alike by the classes seen; it takes the place of Budget.
 	BudgetBytes int64
-	Phases      int     // default 10
-	Classes     string  // which classes: see SelectClasses; default all
-	ClassOrder  string  // natural, or a seed of numpy's permutation; default 1993
-	Repair      float64 // probability of another text of the class at replay; default 0.5, negative: never
-	Seed        uint64  // of initialisation, order and augmentation; default 1
-	CacheBytes  int64   // memory for processed pictures; default 1 GiB
-	Force       bool    // start afresh where a run exists
-	Schedule    method.Schedule
+	Phases      int    // default 10
+	Classes     string // which classes: see SelectClasses; default all
+	// ClassOrder is natural, a seed of numpy's permutation of the classes selected, dataset (its class-order.txt), or a file
+	// that split.Order reads; default 1993.
+	ClassOrder string
+	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
+	ApplyOrientation bool
+	Repair           float64 // probability of another text of the class at replay; default 0.5, negative: never
+	Seed             uint64  // of initialisation, order and augmentation; default 1
+	CacheBytes       int64   // memory for processed pictures; default 1 GiB
+	Force            bool    // start afresh where a run exists
+	Schedule         method.Schedule
 
 	Program  schemas.Program
 	Progress func(Event) // may be nil
@@ -143,6 +148,9 @@ func (o Options) Settings() map[string]any {
 	if o.Weights == "random" {
 		s["model"] = o.Model
 	}
+	if o.ApplyOrientation {
+		s["exif_orientation"] = true
+	}
 	if o.keeps() {
 		s["repair"] = max(0, o.Repair)
 		if o.BudgetBytes > 0 {
@@ -158,7 +166,7 @@ func (o Options) Settings() map[string]any {
 func digestOf(settings map[string]any, contents ...string) (string, error) {
 	s := map[string]any{}
 	for k, v := range settings {
-		if k != "data" && k != "weights" {
+		if k != "data" && k != "weights" && k != "class_order" { // the order itself is among the contents
 			s[k] = v
 		}
 	}
@@ -204,15 +212,32 @@ func SelectClasses(classes []dataset.Class, spec string) ([]int, error) {
 	return selected, nil
 }
 
-// phasesOf deals labels, in class order, into phases of equal size; the first takes the remainder, as the field does for
-// 101 classes in 10 phases.
-func phasesOf(labels []int, order string, phases int) ([][]int, error) {
-	if phases > len(labels) {
-		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class: %w", phases, len(labels), ErrOptions)
+// inOrder puts labels into the order in which they are learned. A permutation is of the labels themselves; a file orders all
+// classes of the dataset.
+func inOrder(labels []int, spec string, data *dataset.Dataset) ([]int, error) {
+	permutation, err := split.ClassOrder(spec, len(labels))
+	if err == nil {
+		ordered := make([]int, len(labels))
+		for k, i := range permutation {
+			ordered[k] = labels[i]
+		}
+		return ordered, nil
 	}
-	permutation, err := split.ClassOrder(order, len(labels))
+	if spec == "dataset" {
+		spec = filepath.Join(filepath.Dir(filepath.Clean(data.Dir)), "class-order.txt")
+	}
+	order, err := split.Order(spec, data.Classes, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrOptions)
+	}
+	return slices.DeleteFunc(order, func(label int) bool { return !slices.Contains(labels, label) }), nil
+}
+
+// phasesOf deals labels in order into phases of equal size; the first takes the remainder, as the field does for 101 classes
+// in 10 phases.
+func phasesOf(labels []int, phases int) ([][]int, error) {
+	if phases > len(labels) {
+		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class: %w", phases, len(labels), ErrOptions)
 	}
 	size := len(labels) / phases
 	out := make([][]int, phases)
@@ -223,7 +248,7 @@ func phasesOf(labels []int, order string, phases int) ([][]int, error) {
 			n += len(labels) % phases
 		}
 		for range n {
-			out[t] = append(out[t], labels[permutation[at]])
+			out[t] = append(out[t], labels[at])
 			at++
 		}
 	}

@@ -2,8 +2,10 @@ package train
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +55,11 @@ func TestPhasesOf(t *testing.T) {
 	for i := range all {
 		all[i] = i
 	}
-	phases, err := phasesOf(all, "1993", 10)
+	ordered, err := inOrder(all, "1993", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	phases, err := phasesOf(ordered, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +71,7 @@ func TestPhasesOf(t *testing.T) {
 		t.Errorf("the last phase is %v, which should end in 177, 185, 161", phases[9])
 	}
 	for _, c := range []struct{ classes, phases, first, others int }{{200, 20, 10, 10}, {101, 10, 11, 10}, {5, 3, 3, 1}, {7, 7, 1, 1}, {7, 1, 7, 0}} {
-		got, err := phasesOf(all[:c.classes], "natural", c.phases)
+		got, err := phasesOf(all[:c.classes], c.phases)
 		if err != nil || len(got) != c.phases {
 			t.Fatalf("%d classes in %d phases: %v (%v)", c.classes, c.phases, got, err)
 		}
@@ -79,15 +85,35 @@ func TestPhasesOf(t *testing.T) {
 		}
 	}
 	// labels are dealt, not positions: selected classes keep theirs
-	some, err := phasesOf([]int{4, 9, 11}, "natural", 3)
+	some, err := phasesOf([]int{4, 9, 11}, 3)
 	if err != nil || some[0][0] != 4 || some[1][0] != 9 || some[2][0] != 11 {
 		t.Errorf("selected classes: %v (%v)", some, err)
 	}
-	if _, err := phasesOf([]int{1, 2}, "natural", 3); err == nil {
+	if _, err := phasesOf([]int{1, 2}, 3); err == nil {
 		t.Error("three phases of two classes")
 	}
-	if _, err := phasesOf([]int{1, 2}, "alphabetical", 2); err == nil {
-		t.Error("an unknown order")
+}
+
+func TestInOrder(t *testing.T) {
+	dir := t.TempDir()
+	data := &dataset.Dataset{Dir: filepath.Join(dir, "hf")}
+	for _, wnid := range []string{"n00000001", "n00000002", "n00000003", "n00000004"} {
+		data.Classes = append(data.Classes, dataset.Class{WNID: wnid, Name: "class_" + wnid})
+	}
+	own := "n00000004\nn00000002\nn00000001\nn00000003\n"
+	for name, text := range map[string]string{"class-order.txt": own, "other.txt": "2\n3\n0\n1\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for spec, want := range map[string][]int{"natural": {0, 2, 3}, "dataset": {3, 0, 2}, filepath.Join(dir, "other.txt"): {2, 3, 0}, "0": {3, 2, 0}} {
+		got, err := inOrder([]int{0, 2, 3}, spec, data)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v, want %v", spec, got, err, want)
+		}
+	}
+	if _, err := inOrder([]int{0, 1}, "alphabetical", data); !errors.Is(err, ErrOptions) {
+		t.Errorf("an unknown order: %v", err)
 	}
 }
 
@@ -159,7 +185,7 @@ func TestDigest(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Options){
 		"exemplars": func(o *Options) { o.Exemplars = "raw" }, "budget": func(o *Options) { o.Budget = 6 }, "phases": func(o *Options) { o.Phases = 2 },
-		"bytes": func(o *Options) { o.Budget, o.BudgetBytes = 0, 5 }, "classes": func(o *Options) { o.Classes = "n*" }, "order": func(o *Options) { o.ClassOrder = "natural" },
+		"bytes": func(o *Options) { o.Budget, o.BudgetBytes = 0, 5 }, "classes": func(o *Options) { o.Classes = "n*" }, "orientation": func(o *Options) { o.ApplyOrientation = true },
 		"seed": func(o *Options) { o.Seed = 2 }, "repair": func(o *Options) { o.Repair = -1 }, "epochs": func(o *Options) { o.Schedule.Epochs = 3 },
 		"batch": func(o *Options) { o.Schedule.BatchSize = 3 }, "rate": func(o *Options) { o.Schedule.LearningRate = 3 },
 		"decay": func(o *Options) { o.Schedule.WeightDecay = 3 }, "warm-up": func(o *Options) { o.Schedule.WarmupFraction = 0.3 },

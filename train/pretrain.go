@@ -17,15 +17,17 @@ import (
 
 // PretrainOptions say how to make a backbone. Zero means the default.
 type PretrainOptions struct {
-	Data       string          // folder of a prepared dataset
-	Out        string          // folder of weights
-	Model      string          // preset: vilt-b32, small or tiny (the default)
-	Classes    string          // base classes: see SelectClasses; default all
-	Seed       uint64          // default 1
-	CacheBytes int64           // memory for processed pictures; default 1 GiB
-	Drop       float64         // share of patches and tokens left out at random; default 0.4, negative: none
-	Force      bool            // start afresh where weights exist
-	Schedule   method.Schedule // default learning rate here: 1e-3; epochs: 20
+	Data       string  // folder of a prepared dataset
+	Out        string  // folder of weights
+	Model      string  // preset: vilt-b32, small or tiny (the default)
+	Classes    string  // base classes: see SelectClasses; default all
+	Seed       uint64  // default 1
+	CacheBytes int64   // memory for processed pictures; default 1 GiB
+	Drop       float64 // share of patches and tokens left out at random; default 0.4, negative: none
+	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
+	ApplyOrientation bool
+	Force            bool            // start afresh where weights exist
+	Schedule         method.Schedule // default learning rate here: 1e-3; epochs: 20
 
 	Program  schemas.Program
 	Progress func(Event) // may be nil
@@ -147,7 +149,7 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 		}
 	}
 	relabel := func(label int) int { return position[label] }
-	encoding := b.encoding(o.CacheBytes)
+	encoding := b.encoding(o.CacheBytes, o.ApplyOrientation)
 	network, err := method.NewNetwork(b.weights, nil, len(labels), o.Schedule.BatchSize)
 	if err != nil {
 		return err

@@ -81,7 +81,10 @@ func (r *run) prepare() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if r.phases, err = phasesOf(labels, r.o.ClassOrder, r.o.Phases); err != nil {
+	if labels, err = inOrder(labels, r.o.ClassOrder, r.data); err != nil {
+		return "", err
+	}
+	if r.phases, err = phasesOf(labels, r.o.Phases); err != nil {
 		return "", err
 	}
 	if err := r.checkRows(labels); err != nil {
@@ -102,7 +105,7 @@ func (r *run) prepare() (string, error) {
 			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes: %w", r.o.Weights, wnid, r.data.Classes[label].Name, dataset.ErrRefused)
 		}
 	}
-	r.encoding = backbone.encoding(r.o.CacheBytes)
+	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
 	rows, err := rowsDigest(r.data)
 	if err != nil {
 		return "", err
@@ -110,7 +113,7 @@ func (r *run) prepare() (string, error) {
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
 		return "", err
 	}
-	return digestOf(r.o.Settings(), rows, backbone.digest)
+	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
 }
 
 // checkRows refuses a class that cannot be learned or tested, before anything is learned.

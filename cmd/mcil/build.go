@@ -26,7 +26,7 @@ type buildCmd struct {
 	Name     string        `placeholder:"NAME" help:"Of the data set, by which ViLT's files are called. Default: mm_imagenet_r, food101 or dataset, by the source."`
 	Split    string        `placeholder:"SPEC" help:"own (the source's train and test folders, or split.json), ratio:F (stratified, seeded), a text file (train, wnid/file.jpg ..., test, ...), TRAIN.yaml,TEST.yaml (CODA-Prompt's), or a folder with train and test folders. Default: own where the source has one, otherwise ratio:0.8."`
 	Val      float64       `default:"0.1" placeholder:"F" help:"Share of train to set apart for validation, of each class; 0 for none. A split's own validation rows go first."`
-	Order    string        `name:"class-order" default:"1993" placeholder:"ORDER" help:"In which classes are to be learned: natural, a seed of numpy's permutation, split (CODA-Prompt's numbers), or a file."`
+	Order    string        `default:"1993" placeholder:"ORDER" help:"Class order, written to class-order.txt: natural, a seed of numpy's permutation, split (CODA-Prompt's numbers), or a file."`
 	Seed     uint64        `default:"1" help:"Of a ratio split and of the validation rows."`
 	Layout   []layout.Kind `default:"hf" enum:"hf,vilt,hub" help:"hf: Hugging Face's load_from_disk. vilt: ViLT's Arrow files. hub: Parquet and a dataset card, for the Hub. Several: hf,vilt,hub."`
 	Mask     bool          `name:"mask-class-names" help:"Replace the class's names in each caption, for the ablation."`

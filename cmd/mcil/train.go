@@ -64,6 +64,7 @@ type pretrainCmd struct {
 	Epochs       int     `default:"20" help:"Passes over the data."`
 	LearningRate float64 `default:"0.001" help:"Peak learning rate of AdamW."`
 	Drop         float64 `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
+	Orient       bool    `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Seed         uint64  `default:"1" help:"Of all that is random."`
 	Force        bool    `help:"Start afresh where weights exist."`
 	JSON         bool    `help:"Print the result as JSON."`
@@ -79,7 +80,7 @@ func (c *pretrainCmd) Validate() error {
 
 func (c *pretrainCmd) options(e *env) train.PretrainOptions {
 	return train.PretrainOptions{
-		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: orNone(c.Drop), Seed: c.Seed, Force: c.Force,
+		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: orNone(c.Drop), ApplyOrientation: c.Orient, Seed: c.Seed, Force: c.Force,
 		Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(""),
 	}
 }
@@ -108,12 +109,13 @@ type trainCmd struct {
 	BudgetBytes  byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
 	Phases       int      `default:"10" help:"Number of phases; the first takes the remainder."`
 	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
-	Order        string   `default:"1993" help:"Class order: natural (sorted wnids), or a seed of numpy's RandomState permutation."`
+	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
 	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
 	Weights      string   `default:"random" placeholder:"DIR" help:"Folder of weights (config.json, model.safetensors, vocab.txt), or random."`
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       int      `default:"10" help:"Passes over the data of a phase."`
 	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`
+	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Seed         uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
 	Force        bool     `help:"Start afresh where a run exists."`
 	JSON         bool     `help:"Print the report as JSON."`
@@ -147,7 +149,7 @@ func (c *trainCmd) Validate() error {
 func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
-		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, Seed: c.Seed,
+		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, Seed: c.Seed,
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(name),
 	}
 	if c.Budget != nil {

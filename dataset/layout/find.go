@@ -30,13 +30,13 @@ func findLayout(path string) (dir string, kind Kind, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", "", fmt.Errorf("%w: %w", err, dataset.ErrNoSource)
+		return "", "", fmt.Errorf("no such folder: mcil build makes one: %w", dataset.ErrNoSource)
 	case err != nil:
 		return "", "", err
 	case !info.IsDir():
 		return "", "", fmt.Errorf("is a file, want the folder of a dataset: %w", dataset.ErrNoSource)
 	}
-	for _, k := range []Kind{HF, ViLT, Hub} {
+	for _, k := range Kinds() {
 		for _, dir := range []string{path, filepath.Join(path, string(k))} {
 			if isLayout(dir, k) {
 				return dir, k, nil

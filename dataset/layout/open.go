@@ -81,14 +81,17 @@ func (o *opener) close() error {
 
 // readManifest reads DATASET/manifest.json. Beside another program's folder, a file of that name is none of ours.
 func (o *opener) readManifest() error {
-	absolute, err := filepath.Abs(o.dir)
-	if err != nil {
-		return err
+	dir := filepath.Clean(o.dir)
+	if dir == "." { // the folder has its name elsewhere only
+		var err error
+		if dir, err = filepath.Abs(dir); err != nil {
+			return err
+		}
 	}
-	if filepath.Base(absolute) != string(o.kind) {
+	if filepath.Base(dir) != string(o.kind) {
 		return nil
 	}
-	file := filepath.Join(filepath.Dir(absolute), "manifest.json")
+	file := filepath.Join(filepath.Dir(dir), "manifest.json")
 	if !fileExists(file) {
 		return nil
 	}

@@ -21,7 +21,9 @@ import (
 // checkSource compares a source with the files that it was made of.
 func checkSource(t *testing.T, s dataset.Source, files []datasettest.File) {
 	t.Helper()
-	want := []dataset.Class{{datasettest.Goldfish, "goldfish"}, {datasettest.Shark, "great_white_shark"}, {datasettest.Leopard, "snow_leopard"}}
+	want := []dataset.Class{
+		{WNID: datasettest.Goldfish, Name: "goldfish"}, {WNID: datasettest.Shark, Name: "great_white_shark"}, {WNID: datasettest.Leopard, Name: "snow_leopard"},
+	}
 	if !slices.Equal(s.Classes(), want) {
 		t.Errorf("classes %v, want %v", s.Classes(), want)
 	}
@@ -151,7 +153,7 @@ func TestSourceTarRefusals(t *testing.T) {
 		{datasettest.File{Name: datasettest.Goldfish + "/.hidden_1.jpg", Body: ok}, datasettest.Goldfish + "/.hidden_1.jpg", "hidden file"},
 		{datasettest.File{Name: datasettest.Goldfish + "/._sketch_0.jpg", Body: ok}, datasettest.Goldfish + "/._sketch_0.jpg", "hidden file"},
 		{datasettest.File{Name: datasettest.Goldfish + "/notes.txt", Body: ok}, datasettest.Goldfish + "/notes.txt", "not named as a picture"},
-		{datasettest.File{Name: datasettest.Goldfish + "/noending", Body: ok}, datasettest.Goldfish + "/noending", "not named as a picture"},
+		{datasettest.File{Name: datasettest.Goldfish + "/list.JSON", Body: ok}, datasettest.Goldfish + "/list.JSON", "not named as a picture"},
 		{datasettest.File{Name: datasettest.Goldfish + "/empty_0.jpg"}, datasettest.Goldfish + "/empty_0.jpg", "empty file"},
 		{datasettest.File{Name: "goldfish/sketch_0.jpg", Body: ok}, "goldfish/sketch_0.jpg", notInClass},
 		{datasettest.File{Name: datasettest.Goldfish + "/deeper/sketch_0.jpg", Body: ok}, datasettest.Goldfish + "/deeper/sketch_0.jpg", notInClass},
@@ -166,14 +168,15 @@ func TestSourceTarRefusals(t *testing.T) {
 		files = append(files, o.File)
 		want = append(want, schemas.Refusal{Name: o.refused, Reason: o.reason})
 	}
-	files = append(files, datasettest.File{Name: "LICENSE", Body: ok}) // at the top and no picture: nothing to say about it
+	files = append(files, datasettest.File{Name: "LICENSE", Body: ok}, // at the top and no picture: nothing to say about it
+		datasettest.File{Name: datasettest.Goldfish + "/noending", Body: ok}) // what it is, its content tells
 	sortRefused(want)
 	s := openSource(t, datasettest.WriteTar(t, "imagenet-r/", tar.FormatGNU, files))
 	if !slices.Equal(s.Refused(), want) {
 		t.Errorf("refused\n%q, want\n%q", s.Refused(), want)
 	}
-	if len(s.Entries()) != 3 {
-		t.Errorf("%d entries, want 3", len(s.Entries()))
+	if len(s.Entries()) != 4 {
+		t.Errorf("%d entries, want 4", len(s.Entries()))
 	}
 }
 

@@ -37,7 +37,7 @@ func Order(spec string, classes []dataset.Class, targets map[string]int) ([]int,
 	}
 	info, err := os.Stat(spec)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("class order %q: neither an order nor a file that is there: use natural, a seed such as 1993, split (a CODA-Prompt pair's) or FILE (a class a line): %w", spec, err)
+		return nil, fmt.Errorf("class order %q: neither an order nor a file that is there: use natural, a seed such as 1993, split (a CODA-Prompt pair's) or FILE (a class a line): %w", spec, dataset.ErrRefused)
 	}
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("a folder, not a file with a class a line: %w", dataset.ErrRefused)

@@ -35,7 +35,7 @@ func TestOrderKeywords(t *testing.T) {
 	datasettest.WantError(t, err, dataset.ErrRefused, "class "+shark)
 	for _, spec := range []string{"random", "-1", "4294967296", filepath.Join(t.TempDir(), "absent.txt")} {
 		_, err := split.Order(spec, four, nil)
-		datasettest.WantError(t, err, fs.ErrNotExist, spec, "natural", "1993", "split", "FILE")
+		datasettest.WantError(t, err, dataset.ErrRefused, spec, "natural", "1993", "split", "FILE")
 	}
 	_, err = split.Order(t.TempDir(), four, nil)
 	datasettest.WantError(t, err, dataset.ErrRefused, "folder")

@@ -137,7 +137,7 @@ func deal(s dataset.Source, spec string, seed uint64) (parts dataset.Split, targ
 	if train, test, ok := strings.Cut(spec, ","); ok && isYAML(train) && isYAML(strings.TrimSpace(test)) {
 		return readCODA(strings.TrimSpace(train), strings.TrimSpace(test))
 	}
-	return nil, nil, fmt.Errorf("neither a way to split nor a file or folder that is there: %s: %w", accepted, fs.ErrNotExist)
+	return nil, nil, fmt.Errorf("neither a way to split nor a file or folder that is there: %s: %w", accepted, dataset.ErrRefused)
 }
 
 // ownSplit takes each entry's part. Entries without one are in no part.

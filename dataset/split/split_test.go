@@ -131,7 +131,7 @@ func TestSplitErrors(t *testing.T) {
 		datasettest.WantError(t, err, dataset.ErrRefused, spec, "ratio:0.8")
 	}
 	_, err := split.New(s, split.Options{Spec: filepath.Join(t.TempDir(), "absent.txt")})
-	datasettest.WantError(t, err, os.ErrNotExist, "absent.txt", "ratio:0.8")
+	datasettest.WantError(t, err, dataset.ErrRefused, "absent.txt", "ratio:0.8")
 	_, err = split.New(counted(map[string]int{goldfish: 2, shark: 1}), split.Options{})
 	datasettest.WantError(t, err, dataset.ErrRefused, "class "+shark+" has no row in test")
 }

@@ -238,7 +238,7 @@ func TestSpecErrors(t *testing.T) {
 	s := counted(map[string]int{goldfish: 4, shark: 4})
 	for _, spec := range []string{"0.8", "ratio0.8", "random", "a.yaml;b.yaml", "Own"} {
 		_, err := split.New(s, split.Options{Spec: spec})
-		datasettest.WantError(t, err, fs.ErrNotExist, "split "+spec+":", "own", "ratio:0.8", "FILE", "TRAIN.yaml,TEST.yaml", "DIR")
+		datasettest.WantError(t, err, dataset.ErrRefused, "split "+spec+":", "own", "ratio:0.8", "FILE", "TRAIN.yaml,TEST.yaml", "DIR")
 	}
 	for _, share := range []float64{-0.1, 1, 2, math.NaN(), math.Inf(1)} {
 		_, err := split.New(s, split.Options{Validation: share})
