@@ -141,7 +141,7 @@ func TestPrepareSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		info, err := picture.Inspect(sent)
-		if err != nil || kind != "image/jpeg" || info != (picture.Info{Format: "jpeg", Width: c.wantW, Height: c.wantH}) {
+		if err != nil || kind != "image/jpeg" || info != (picture.Info{Format: "jpeg", Mode: "rgb", Width: c.wantW, Height: c.wantH, Orientation: 1}) {
 			t.Errorf("%d by %d: %s, %+v, %v", c.w, c.h, kind, info, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/dataset"
@@ -86,23 +87,15 @@ func (c *buildCmd) summary(e *env, m schemas.DatasetManifest) error {
 
 // captions finds where texts come from: a caption store, a file, or the source itself.
 func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.CaptionsSummary, error) {
-	classNames := map[string]string{}
-	for _, class := range s.Classes() {
-		classNames[class.WNID] = class.Name
-	}
-	own := func(id dataset.ID, raw string) dataset.Caption {
-		text := strings.Join(strings.Fields(raw), " ")
-		return dataset.Caption{Text: text, CaptionInfo: dataset.CaptionInfo{Raw: raw, Flags: caption.Check(text, raw, "", "", classNames[id.WNID()])}}
-	}
 	if c.Captions == "" {
 		titled, ok := s.(dataset.Captioned)
 		if !ok || !hasText(titled) {
 			return nil, schemas.CaptionsSummary{}, usageError{fmt.Errorf("--captions: %s brings no texts of its own: give a caption store made by mcil caption, or a CSV or JSON Lines file", s.Spec())}
 		}
-		return func(id dataset.ID) (dataset.Caption, bool) {
+		return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
 			raw, ok := titled.Text(id)
-			return own(id, raw), ok
-		}, schemas.CaptionsSummary{From: schemas.CaptionsFromSource}, nil
+			return plainCaption(raw), "", ok
+		}), schemas.CaptionsSummary{From: schemas.CaptionsFromSource}, nil
 	}
 	info, err := os.Stat(c.Captions)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,21 +104,26 @@ func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
 	}
-	if !info.IsDir() {
-		texts, digest, err := source.ReadTexts(c.Captions)
-		if err != nil {
-			return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
-		}
-		return func(id dataset.ID) (dataset.Caption, bool) {
-			raw, ok := texts[id]
-			return own(id, raw), ok
-		}, schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Recipe: digest}, nil
+	if info.IsDir() {
+		return c.stored(e, s)
 	}
-	return c.stored(e, classNames)
+	texts, digest, err := source.ReadTexts(c.Captions)
+	if err != nil {
+		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
+	}
+	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
+		raw, ok := texts[id]
+		return plainCaption(raw), "", ok
+	}), schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Recipe: digest}, nil
+}
+
+// plainCaption is a text that no endpoint wrote: white space is all that is cleaned.
+func plainCaption(raw string) dataset.Caption {
+	return dataset.Caption{Text: strings.Join(strings.Fields(raw), " "), CaptionInfo: dataset.CaptionInfo{Raw: raw}}
 }
 
 // stored reads a caption store.
-func (c *buildCmd) stored(e *env, classNames map[string]string) (build.CaptionOf, schemas.CaptionsSummary, error) {
+func (c *buildCmd) stored(e *env, s dataset.Source) (build.CaptionOf, schemas.CaptionsSummary, error) {
 	store, err := caption.OpenStore(c.Captions)
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, err
@@ -135,19 +133,49 @@ func (c *buildCmd) stored(e *env, classNames map[string]string) (build.CaptionOf
 	if torn := store.Torn(); len(torn) > 0 {
 		e.log.Warn("journals end in a line that a killed run left torn: mcil caption asks for its picture again", "journals", torn)
 	}
-	captions := map[dataset.ID]dataset.Caption{}
+	answers := map[dataset.ID]schemas.Caption{}
 	for id, r := range store.Captions() {
-		text := caption.Clean(r.Raw, m.Prompt)
-		captions[id] = dataset.Caption{Text: text, ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
-			Raw: r.Raw, Model: r.Model, Prompt: m.Prompt, Fingerprint: r.Fingerprint,
-			Flags: caption.Check(text, r.Raw, r.FinishReason, m.Prompt, classNames[id.WNID()]),
-		}}
+		answers[id] = r
 	}
 	about := schemas.CaptionsSummary{From: schemas.CaptionsFromStore, Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe}
+	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
+		r, ok := answers[id]
+		return dataset.Caption{Text: caption.Clean(r.Raw, m.Prompt), ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
+			Raw: r.Raw, Model: r.Model, Prompt: m.Prompt, Fingerprint: r.Fingerprint,
+		}}, r.FinishReason, ok
+	}), about, nil
+}
+
+// checked makes and checks the captions of all pictures of s at once, on all cores. find returns a caption and the reason
+// why its writer stopped. Whether a caption names its class is for build to find, which knows all names of it.
+func checked(s dataset.Source, find func(id dataset.ID) (dataset.Caption, string, bool)) build.CaptionOf {
+	entries := s.Entries()
+	made := make([]*dataset.Caption, len(entries))
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(entries); i += workers {
+				if c, finish, ok := find(entries[i].ID); ok {
+					c.Flags = caption.Check(c.Text, c.Raw, finish, c.Prompt, "")
+					made[i] = &c
+				}
+			}
+		})
+	}
+	wg.Wait()
+	captions := make(map[dataset.ID]*dataset.Caption, len(entries))
+	for i, c := range made {
+		if c != nil {
+			captions[entries[i].ID] = c
+		}
+	}
 	return func(id dataset.ID) (dataset.Caption, bool) {
-		c, ok := captions[id]
-		return c, ok
-	}, about, nil
+		if c := captions[id]; c != nil {
+			return *c, true
+		}
+		return dataset.Caption{}, false
+	}
 }
 
 // hasText says whether a source has the text of any picture.

@@ -14,10 +14,10 @@
 package build
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -122,19 +122,25 @@ func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schema
 // of the source and of a split file as they were typed, and the program.
 func (o Options) inputs(s dataset.Source, parts dataset.Split, order []int) string {
 	h := sha256.New()
-	fmt.Fprintln(h, schemas.RowsHeader, schemas.DatasetHeader, o.Name, sorted(o.Layouts), o.ShardBytes, o.About.Recipe, o.MaskNames, o.Decode, order)
+	w := bufio.NewWriterSize(h, 1<<16)
+	fmt.Fprintln(w, schemas.RowsHeader, schemas.DatasetHeader, o.Name, sorted(o.Layouts), o.ShardBytes, o.About.Recipe, o.MaskNames, o.Decode, order)
 	for _, c := range s.Classes() {
-		fmt.Fprintln(h, c)
+		fmt.Fprintln(w, c)
 	}
 	for _, r := range s.Refused() {
-		fmt.Fprintf(h, "%+q\n", r)
+		fmt.Fprintf(w, "%q %q\n", r.Name, r.Reason)
 	}
 	for _, e := range s.Entries() {
 		c, ok := o.Captions(e.ID)
-		fmt.Fprintf(h, "%s %d %d %s %v %+q\n", e.ID, e.Label, e.SizeBytes, e.Style, ok, c)
+		fmt.Fprintln(w, e.ID, e.Label, e.SizeBytes, e.Style, ok, len(c.Text), len(c.Raw), c.Flags)
+		for _, text := range [...]string{c.Text, c.Raw, c.ImageSHA256, c.Model, c.Prompt, c.Fingerprint} {
+			w.WriteString(text)
+			w.WriteByte('\n')
+		}
 	}
-	split.Write(h, parts)
-	return hex.EncodeToString(h.Sum(nil))
+	split.Write(w, parts) // a hash takes everything
+	w.Flush()
+	return hexSum(h)
 }
 
 // sorted is the layouts in the order in which they are written, each once.

@@ -25,12 +25,14 @@ type found struct {
 	image   []byte
 	info    picture.Info
 	sha256  string
+	caption dataset.Caption
 	refused error // why it cannot be a row; wraps dataset.ErrRefused
 }
 
-// reader reads pictures with several goroutines, and gives them out in the order asked for.
+// reader reads pictures and their captions with several goroutines, and gives them out in the order asked for.
 type reader struct {
 	source  dataset.Source
+	caption func(e dataset.Entry) dataset.Caption
 	decode  bool // all of the picture, to see whether it can be
 	workers int
 	free    sync.Pool // of *[]byte
@@ -106,7 +108,7 @@ func (r *reader) read(ctx context.Context, entries []dataset.Entry) iter.Seq2[*f
 
 // one reads a picture and looks at it.
 func (r *reader) one(ctx context.Context, e dataset.Entry) (*found, error) {
-	f := &found{entry: e}
+	f := &found{entry: e, caption: r.caption(e)}
 	var err error
 	if into, ok := r.source.(intoReader); ok {
 		var buf []byte
@@ -123,6 +125,9 @@ func (r *reader) one(ctx context.Context, e dataset.Entry) (*found, error) {
 	}
 	if err == nil && r.decode {
 		_, err = picture.Decode(f.image)
+	}
+	if err == nil && f.caption.ImageSHA256 != "" && f.caption.ImageSHA256 != f.sha256 {
+		err = fmt.Errorf("the caption is of another picture of this name: run mcil caption again: %w", dataset.ErrRefused)
 	}
 	if errors.Is(err, dataset.ErrRefused) {
 		f.refused, err = err, nil

@@ -42,7 +42,7 @@ func TestReaders(t *testing.T) {
 		titled := s.(dataset.Captioned)
 		checkReaders(t, s, build.Options{Captions: func(id dataset.ID) (dataset.Caption, bool) {
 			text, ok := titled.Text(id)
-			return dataset.Caption{Text: strings.TrimSpace(text), CaptionInfo: dataset.CaptionInfo{Raw: text}}, ok
+			return dataset.Caption{Text: strings.TrimSpace(text), CaptionInfo: dataset.CaptionInfo{Raw: text, Flags: []string{dataset.FlagNamesClass}}}, ok // each title names its class
 		}})
 	})
 	archive := os.Getenv("MCIL_READERS_TAR")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/layout"
@@ -72,17 +73,23 @@ func (b *build) run(ctx context.Context, dir string) (schemas.DatasetManifest, e
 	if err != nil {
 		return b.manifest, err
 	}
-	for _, name := range captioned.Names() {
+	defer w.Abort() // without effect after Finish
+	var measuring sync.WaitGroup
+	defer measuring.Wait()
+	names := captioned.Names()
+	for i, name := range names {
 		if err := b.writeSplit(ctx, w, name, captioned[name]); err != nil {
-			w.Abort()
+			return b.manifest, err
+		}
+		if i == len(names)-1 { // all captions are known, and End waits for the disk
+			measuring.Go(b.describeCaptions)
+		}
+		if err := w.End(); err != nil {
 			return b.manifest, err
 		}
 	}
-	if err := b.finish(ctx, w, dir); err != nil {
-		w.Abort()
-		return b.manifest, err
-	}
-	return b.manifest, nil
+	measuring.Wait()
+	return b.manifest, b.finish(ctx, w, dir)
 }
 
 // captioned refuses what has no caption or no place in the split, and returns the split of the rest. No picture is read.
@@ -134,19 +141,15 @@ func (b *build) writeSplit(ctx context.Context, w *layout.Writer, name string, i
 		return err
 	}
 	b.splitStarts[name] = len(b.captions)
-	r := &reader{source: b.source, decode: b.o.Decode, workers: b.o.Workers}
+	r := &reader{source: b.source, caption: b.caption, decode: b.o.Decode, workers: b.o.Workers}
 	for f, err := range r.read(ctx, entries) {
 		if err != nil {
 			return err
 		}
 		b.pictures.read(f)
-		c, _ := b.o.Captions(f.entry.ID)
-		if f.refused == nil && c.ImageSHA256 != "" && c.ImageSHA256 != f.sha256 {
-			f.refused = fmt.Errorf("the caption is of another picture of this name: run mcil caption again: %w", dataset.ErrRefused)
-		}
 		if f.refused != nil {
 			b.refuse(f.entry.ID, strings.TrimSuffix(f.refused.Error(), ": "+dataset.ErrRefused.Error()))
-		} else if err := w.Append(b.row(name, f, c)); err != nil {
+		} else if err := w.Append(b.row(name, f)); err != nil {
 			return fmt.Errorf("%s: %w", f.entry.ID, err)
 		}
 		if b.done++; b.o.Progress != nil {
@@ -156,19 +159,20 @@ func (b *build) writeSplit(ctx context.Context, w *layout.Writer, name string, i
 	if len(b.written[name]) == 0 {
 		return fmt.Errorf("split %s: no picture can be read: %w", name, dataset.ErrRefused)
 	}
-	return w.End()
+	return nil
 }
 
 // row makes a row of a picture and its caption, and counts it.
-func (b *build) row(name string, f *found, c dataset.Caption) dataset.Row {
-	e := f.entry
-	b.lookForNames(e.Label, &c)
-	m := &b.manifest
+func (b *build) row(name string, f *found) dataset.Row {
+	e, c, m := f.entry, f.caption, &b.manifest
 	m.Rows[name]++
 	m.Classes[e.Label].Rows[name]++
 	m.Styles[e.Style]++
 	for _, flag := range c.Flags {
 		m.Captions.Flags[flag]++
+		if flag == dataset.FlagNamesMasked {
+			m.Captions.NamesMasked++
+		}
 	}
 	b.pictures.row(name, f)
 	b.written[name] = append(b.written[name], e.ID)
@@ -180,21 +184,23 @@ func (b *build) row(name string, f *found, c dataset.Caption) dataset.Row {
 	}
 }
 
-// lookForNames masks the class's names in a caption, where that was asked for, and flags the caption that holds or held one.
-// The flag is set anew: what a captioner knows of a class is its own name, and not the synset's others.
-func (b *build) lookForNames(label int, c *dataset.Caption) {
+// caption is the caption of a picture as its row has it: with the class's names masked, where that was asked for, and the
+// flag that it holds or held one. The flag is set anew: what a captioner knows of a class is at most its own name, and not the
+// synset's others.
+func (b *build) caption(e dataset.Entry) dataset.Caption {
+	c, _ := b.o.Captions(e.ID)
 	flag := dataset.FlagNamesClass
 	c.Flags = slices.DeleteFunc(slices.Clone(c.Flags), func(f string) bool { return f == flag })
-	if !slices.ContainsFunc(b.names.Find(c.Text), func(m leakage.Mention) bool { return m.Label == label }) {
-		return
+	if !slices.ContainsFunc(b.names.Find(c.Text), func(m leakage.Mention) bool { return m.Label == e.Label }) {
+		return c
 	}
 	if b.o.MaskNames {
 		flag = dataset.FlagNamesMasked
-		c.Text, _ = b.names.Mask(c.Text, label)
-		b.manifest.Captions.NamesMasked++
+		c.Text, _ = b.names.Mask(c.Text, e.Label)
 	}
 	c.Flags = append(c.Flags, flag)
 	slices.Sort(c.Flags)
+	return c
 }
 
 // of is the captions of one split.
@@ -203,19 +209,27 @@ func (b *build) of(name string) []leakage.Text {
 	return b.captions[start : start+len(b.written[name])]
 }
 
+// describeCaptions fills in what the manifest says of all captions.
+func (b *build) describeCaptions() {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		b.manifest.Captions.Statistics = leakage.Statistics(func(yield func(string) bool) {
+			for _, c := range b.captions {
+				if !yield(c.Caption) {
+					return
+				}
+			}
+		})
+	})
+	b.manifest.Leakage = leakage.Measure(b.names, b.captions, b.of(dataset.Train), b.of(dataset.Validation))
+	wg.Wait()
+}
+
 // finish writes what describes the whole.
 func (b *build) finish(ctx context.Context, w *layout.Writer, dir string) error {
 	m := &b.manifest
 	m.Source.Pictures, m.Source.Digest = b.pictures.digest()
 	m.Pictures = b.pictures.summary
-	m.Captions.Statistics = leakage.Statistics(func(yield func(string) bool) {
-		for _, c := range b.captions {
-			if !yield(c.Caption) {
-				return
-			}
-		}
-	})
-	m.Leakage = leakage.Measure(b.names, b.captions, b.of(dataset.Train), b.of(dataset.Validation))
 	slices.SortFunc(m.Refused, func(x, y schemas.Refusal) int {
 		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Reason, y.Reason))
 	})

@@ -91,7 +91,7 @@ func bigTar(t *testing.T, archive, captions string) (size int64) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var bodies [][]byte
 	for i := range 40 {
-		bodies = append(bodies, noise(t, rng, 200+5*i))
+		bodies = append(bodies, noise(t, rng, 230+5*i))
 	}
 	f, err := os.Create(archive)
 	if err != nil {

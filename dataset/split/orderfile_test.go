@@ -2,7 +2,6 @@ package split_test
 
 import (
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
