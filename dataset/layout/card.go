@@ -5,6 +5,8 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,6 +199,22 @@ func writeCard(d cardData) ([]byte, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, d)
 	return b.Bytes(), err
+}
+
+// published is the spec of a source, a split or an order without the folders in which somebody had its files: a card is for
+// everybody.
+func published(spec string) string {
+	parts := strings.Split(spec, ",")
+	for i, part := range parts {
+		kind, file, found := strings.Cut(part, ":")
+		if !found {
+			kind, file = "", part
+		}
+		if parts[i] = path.Base(filepath.ToSlash(file)); found {
+			parts[i] = kind + ":" + parts[i]
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // byCount lists counts, the greatest first.

@@ -183,3 +183,14 @@ func TestSizeCategory(t *testing.T) {
 		}
 	}
 }
+
+func TestPublished(t *testing.T) {
+	for spec, want := range map[string]string{
+		"imagenet-r:/home/me/data/imagenet-r.tar": "imagenet-r:imagenet-r.tar", "ratio:0.8": "ratio:0.8", "1993": "1993", "own": "own",
+		"../splits/train.yaml,../splits/test.yaml": "train.yaml,test.yaml", "/a/split.txt": "split.txt",
+	} {
+		if got := published(spec); got != want {
+			t.Errorf("%s: %s, want %s", spec, got, want)
+		}
+	}
+}
