@@ -191,7 +191,7 @@ func writeCard(d cardData) ([]byte, error) {
 	t, err := template.New("card").Option("missingkey=zero").Funcs(template.FuncMap{
 		"percent": func(share float64) string { return strconv.FormatFloat(100*share, 'f', 1, 64) + " %" },
 		"fixed":   func(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) },
-		"cell":    cell, "code": code, "fence": fence,
+		"cell":    cell, "code": code, "fence": fence, "published": published,
 	}).Parse(cardText)
 	if err != nil {
 		return nil, err
