@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/leakage"
@@ -32,7 +33,7 @@ func Check(clean, raw, finish, prompt, className string) []string {
 	add(FlagEmpty, len(w) == 0)
 	add(FlagCutOff, finish == "length" || endsInClause(clean, w))
 	add(FlagRepetition, repeats(clean, w))
-	add(FlagEcho, echoes(plain(raw), prompt))
+	add(FlagEcho, echoes(raw, prompt, clean, w))
 	add(FlagNamesClass, NamesClass(clean, className))
 	slices.Sort(flags)
 	return flags
@@ -48,29 +49,40 @@ func endsInClause(clean string, w []string) bool {
 	if len(w) == 0 {
 		return false
 	}
-	last, _ := lastRune(clean)
+	last, _ := utf8.DecodeLastRuneInString(clean)
 	switch last {
 	case ',', ';', ':', '-', '(':
 		return true
 	}
-	return (unicode.IsLetter(last)) && slices.Contains(openWords, w[len(w)-1])
+	return unicode.IsLetter(last) && slices.Contains(openWords, w[len(w)-1])
 }
 
-func lastRune(s string) (rune, bool) {
-	r := []rune(s)
-	if len(r) == 0 {
-		return 0, false
-	}
-	return r[len(r)-1], true
-}
-
-func echoes(raw, prompt string) bool {
-	p, r := leakage.Words(prompt), leakage.Words(raw)
+// echoes says whether raw, as plain text, holds the prompt. w are the words of clean, which raw often is.
+func echoes(raw, prompt, clean string, w []string) bool {
+	p := leakage.Words(prompt)
 	if len(p) < 3 { // "image" says nothing
-		_, ok := cutEcho(raw, plain(prompt))
+		_, ok := cutEcho(plain(raw), plain(prompt))
 		return ok
 	}
-	return indexWords(r, p) >= 0
+	switch {
+	case !plainWords(raw):
+		w = leakage.Words(plain(raw))
+	case raw != clean:
+		w = leakage.Words(raw)
+	}
+	return indexWords(w, p) >= 0
+}
+
+// plainWords says, of most texts for which it is so, that the words of s are those of plain(s): it is in ASCII, without
+// control characters but white space, and has no special token at its ends.
+func plainWords(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' || c > '~') && (c < '\t' || c > '\r') {
+			return false
+		}
+	}
+	s = strings.TrimSpace(s)
+	return !strings.HasPrefix(s, "<") && !strings.HasSuffix(s, ">")
 }
 
 // indexWords is where sub begins in w, or -1.
@@ -106,6 +118,7 @@ func repeats(clean string, w []string) bool {
 			return true
 		}
 	}
+	hashes, distinct := hash(w)
 	for n := 1; n <= longestGram; n++ {
 		need := sameGramRun
 		if n == 1 {
@@ -113,7 +126,7 @@ func repeats(clean string, w []string) bool {
 		}
 		same := 0 // words in a row that equal the word n before
 		for i := n; i < len(w); i++ {
-			if w[i] != w[i-n] {
+			if hashes[i] != hashes[i-n] || w[i] != w[i-n] {
 				same = 0
 				continue
 			}
@@ -125,13 +138,34 @@ func repeats(clean string, w []string) bool {
 	if len(w) < scatteredWords {
 		return false
 	}
-	seen, again, total := map[string]bool{}, 0, 0
-	for i := 0; i+scatteredGram <= len(w); i++ {
-		gram := strings.Join(w[i:i+scatteredGram], " ")
-		if total++; seen[gram] {
-			again++
-		}
-		seen[gram] = true
+	total := len(w) - scatteredGram + 1
+	enough := func(again int) bool { return float64(again) >= scatteredShare*float64(total) }
+	// An n-gram that begins with a word's first occurrence did not occur before.
+	if !enough(len(w) - distinct) {
+		return false
 	}
-	return float64(again) >= scatteredShare*float64(total)
+	seen := make(map[[scatteredGram]string]bool, total)
+	for i := range total {
+		seen[[scatteredGram]string(w[i:])] = true
+	}
+	return enough(total - len(seen))
+}
+
+// hash returns a hash of each word, and at least how many distinct words there are: all, but for the few whose hashes
+// agree.
+func hash(w []string) (hashes []uint32, distinct int) {
+	hashes = make([]uint32, len(w))
+	var seen [1 << 10 / 64]uint64 // by the upper bits
+	for i, word := range w {
+		h := uint32(len(word))
+		for _, c := range []byte(word) {
+			h = (h ^ uint32(c)) * 0x9e3779b1
+		}
+		hashes[i] = h
+		if at, bit := h>>28, uint64(1)<<(h>>22&63); seen[at]&bit == 0 {
+			seen[at] |= bit
+			distinct++
+		}
+	}
+	return hashes, distinct
 }

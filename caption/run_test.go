@@ -261,7 +261,7 @@ func TestRunGivesUpOnAnEndpointThatFellSilent(t *testing.T) {
 	if !errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), "http://e/v1: has stopped answering: 16 pictures in a row failed") {
 		t.Errorf("error %v", err)
 	}
-	if r.Failed < 16 || r.Failed > 19 { // 4 for each worker, and what was on the way
+	if r.Failed < 16 || r.Failed > 64 { // 4 for each worker and what was on the way, again for each answer of the first 20 that is late
 		t.Errorf("%+v", r)
 	}
 	down = false

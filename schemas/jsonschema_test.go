@@ -118,9 +118,9 @@ func schemaOf(t reflect.Type, docs map[string]string) map[string]any {
 		if t.Elem().Kind() == reflect.Uint8 {
 			return map[string]any{"type": "string", "contentEncoding": "base64"}
 		}
-		return map[string]any{"type": []string{"array", "null"}, "items": schemaOf(t.Elem(), docs)}
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), docs)}
 	case reflect.Map:
-		return map[string]any{"type": []string{"object", "null"}, "additionalProperties": schemaOf(t.Elem(), docs)}
+		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem(), docs)}
 	case reflect.Interface:
 		return map[string]any{}
 	case reflect.Struct:

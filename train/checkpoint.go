@@ -32,7 +32,7 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	if err := schemas.WriteExemplars(filepath.Join(partial, "memory.arrow"), r.store.All()); err != nil {
 		return err
 	}
-	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Gallery: gallery}
+	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Gallery: append([]schemas.GalleryExemplar{}, gallery...)}
 	for label, b := range r.store.Budgets() {
 		c.Budgets[label] = int64(b)
 	}

@@ -114,7 +114,7 @@ func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.
 	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
 		raw, ok := texts[id]
 		return plainCaption(raw), "", ok
-	}), schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Recipe: digest}, nil
+	}), schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Spec: c.Captions, Recipe: digest}, nil
 }
 
 // plainCaption is a text that no endpoint wrote: white space is all that is cleaned.
@@ -137,7 +137,7 @@ func (c *buildCmd) stored(e *env, s dataset.Source) (build.CaptionOf, schemas.Ca
 	for id, r := range store.Captions() {
 		answers[id] = r
 	}
-	about := schemas.CaptionsSummary{From: schemas.CaptionsFromStore, Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe}
+	about := schemas.CaptionsSummary{From: schemas.CaptionsFromStore, Spec: c.Captions, Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe}
 	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
 		r, ok := answers[id]
 		return dataset.Caption{Text: caption.Clean(r.Raw, m.Prompt), ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{

@@ -216,12 +216,13 @@ func (c *inspectCmd) verify(ctx context.Context, e *env) error {
 		r, err = verify.Dataset(ctx, c.Path, o)
 	case !info.IsDir() && (strings.HasSuffix(c.Path, ".arrow") || strings.HasSuffix(c.Path, ".parquet")):
 		r, err = verify.File(ctx, c.Path, o)
+	case isLayout(c.Path):
+		return fmt.Errorf("%s: is one layout of a dataset: verify the whole, whose manifest.json has the digests, or one of its shards: %w", c.Path, dataset.ErrRefused)
 	default:
 		var s dataset.Source
 		if s, err = source.Open(ctx, c.Path); err == nil {
 			defer s.Close()
 			r, err = verify.Source(ctx, s, o)
-			r.Wrong = append(r.Wrong, s.Refused()...)
 		}
 	}
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcil/mcil/dataset/datasettest"
 )
 
 // demoArgs is a demo of a few seconds: every stage takes long enough to be hit.
@@ -235,4 +237,144 @@ func csvWithoutSeconds(b []byte) ([]byte, error) {
 		out.WriteByte('\n')
 	}
 	return out.Bytes(), nil
+}
+
+// buildArgs is a build of a few tenths of a second, of the folder food.
+var buildArgs = strings.Fields("build --source food --out d --layout hf,vilt,hub --val 0.1")
+
+// A build that is killed at any moment leaves a whole dataset or none, and the same command ends with the bytes that an
+// undisturbed one makes. Where it replaces a dataset, that one or the new one is there.
+func TestKilledBuild(t *testing.T) {
+	source := t.TempDir()
+	for _, f := range datasettest.Food101(t, 400) {
+		name := filepath.Join(source, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, f.Body, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	workplace := func() string {
+		dir := t.TempDir()
+		if err := os.Symlink(source, filepath.Join(dir, "food")); err != nil {
+			t.Skip("needs links: ", err)
+		}
+		return dir
+	}
+	mcil := func(dir string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("mcil", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("mcil %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	other := append(slices.Clone(buildArgs), "--split", "ratio:0.5", "--mask-class-names") // is what will be replaced
+	old := workplace()
+	mcil(old, other...)
+	wantOld := datasettest.Tree(t, filepath.Join(old, "d"))
+	reference := workplace()
+	began := time.Now()
+	mcil(reference, buildArgs...)
+	whole := time.Since(began) - startUp
+	want := datasettest.Tree(t, filepath.Join(reference, "d"))
+	t.Logf("undisturbed: %d files in %s", len(want), whole.Round(time.Millisecond))
+
+	mcil(old, "inspect", "--verify", "d")
+	mcil(reference, "inspect", "--verify", "d") // so that what has the same bytes passes, too
+
+	check := func(t *testing.T, dir string, replaces bool) {
+		t.Helper()
+		// Between two renames the old dataset has this name only, and the next run puts it back.
+		aside := filepath.Join(dir, ".d.replaced")
+		if _, err := os.Stat(aside); err == nil && !maps.Equal(datasettest.Tree(t, aside), wantOld) {
+			t.Errorf("%s is not the old dataset", aside)
+		} else if _, there := os.Stat(filepath.Join(dir, "d")); there != nil {
+			if replaces && err != nil {
+				t.Error("neither the old nor the new dataset is there")
+			}
+			return
+		}
+		if got := datasettest.Tree(t, filepath.Join(dir, "d")); !maps.Equal(got, want) && !(replaces && maps.Equal(got, wantOld)) {
+			t.Error("what is there is not a whole dataset")
+		}
+	}
+	for _, c := range []struct {
+		name     string
+		replaces bool
+		args     []string
+		steps    []string // files whose appearance is a moment, too
+	}{
+		{"new", false, buildArgs, []string{".d.partial/manifest.json", "d/manifest.json"}},
+		{"force", true, append(slices.Clone(buildArgs), "--force"), []string{".d.partial/manifest.json", ".d.replaced", ".d.replaced"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			moments := 8
+			if testing.Short() {
+				moments = 3
+			}
+			// kill ends the command when now says so, and tells whether it was still alive.
+			kill := func(now func(dir string, began time.Time) bool) (hit bool) {
+				dir := workplace()
+				if c.replaces {
+					if err := os.CopyFS(filepath.Join(dir, "d"), os.DirFS(filepath.Join(old, "d"))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cmd := exec.Command("mcil", c.args...)
+				cmd.Dir = dir
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				done := make(chan struct{})
+				go func() { cmd.Wait(); close(done) }()
+				for began, ended := time.Now(), false; !ended && !now(dir, began); {
+					select {
+					case <-done:
+						ended = true
+					case <-time.After(100 * time.Microsecond):
+					}
+				}
+				cmd.Process.Kill() // it may have ended
+				<-done
+				if code := cmd.ProcessState.ExitCode(); code > 0 {
+					t.Fatalf("ended by itself with exit code %d", code)
+				}
+				check(t, dir, c.replaces)
+				mcil(dir, c.args...)
+				datasettest.SameTree(t, datasettest.Tree(t, filepath.Join(dir, "d")), want)
+				beside, err := os.ReadDir(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range beside {
+					if e.Name() != "d" && e.Name() != "food" {
+						t.Errorf("%s is left over", e.Name())
+					}
+				}
+				return cmd.ProcessState.ExitCode() < 0
+			}
+			// A machine that is fast after it was slow ends the work too soon: then earlier.
+			for attempt, hits := 0, 0; hits < moments; attempt++ {
+				if attempt == 5 {
+					t.Fatalf("hit %d times, want %d: make the build longer", hits, moments)
+				}
+				span := whole >> attempt
+				for i := range moments - hits {
+					at := startUp + span*time.Duration(2*i+1)/time.Duration(2*(moments-hits))
+					if kill(func(_ string, began time.Time) bool { return time.Since(began) >= at }) {
+						hits++
+					}
+				}
+			}
+			// The last steps are short, and a clock misses them.
+			for _, file := range c.steps {
+				kill(func(dir string, _ time.Time) bool {
+					_, err := os.Lstat(filepath.Join(dir, file))
+					return err == nil
+				})
+			}
+		})
+	}
 }

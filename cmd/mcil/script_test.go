@@ -34,11 +34,18 @@ import (
 //	same A B, different A B        compare two files or folders
 //	whole DIR                      nothing temporary or partial is left in DIR
 //	lines N FILE...                the files have N lines in all
-//	field FILE PATH VALUE          the JSON of a file (or stdout) has the value at a.b.0.c
+//	field FILE PATH VALUE          the JSON of a file (or stdout) has the value at a.b.0.c; a.len is the number of elements
 //	replace FILE OLD NEW           edit a file
+//	damage FILE PLACE              change one byte of a file
+//	conforms NAME FILE...          the files, or their lines, are what schemas/NAME.schema.json says
 //	maketar DIR FILE               pack a folder under imagenet-r/
+//	food101 DIR N                  write a made-up UPMC Food-101: 3 classes of N pictures
 //	smalldisk DIR BYTES            mount a file system of that size
 func TestScripts(t *testing.T) {
+	schemas, err := filepath.Abs("../../schemas") // scripts run elsewhere
+	if err != nil {
+		t.Fatal(err)
+	}
 	fixtures := sync.OnceValues(func() (string, error) { return makeFixtures(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -68,7 +75,10 @@ func TestScripts(t *testing.T) {
 			"lines":     lines,
 			"field":     field,
 			"replace":   replaceIn,
+			"damage":    damage,
+			"conforms":  conforms(schemas),
 			"maketar":   maketar,
+			"food101":   food101(t),
 			"smalldisk": smalldisk,
 		},
 	})
@@ -323,7 +333,7 @@ func compare(ts *testscript.TestScript, args []string, wantSame bool) {
 func partials(t interface{ Fatalf(string, ...any) }, dir string) []string {
 	var found []string
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if n := filepath.Base(p); err == nil && (strings.Contains(n, ".tmp-") || strings.HasSuffix(n, ".partial")) {
+		if n := filepath.Base(p); err == nil && (strings.Contains(n, ".tmp-") || slices.Contains([]string{".partial", ".replaced", ".removed"}, filepath.Ext(n))) {
 			found = append(found, p)
 		}
 		return err
@@ -362,8 +372,16 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 	for step := range strings.SplitSeq(args[1], ".") {
 		switch x := v.(type) {
 		case map[string]any:
+			if step == "len" {
+				v = len(x)
+				continue
+			}
 			v = x[step]
 		case []any:
+			if step == "len" {
+				v = len(x)
+				continue
+			}
 			i, err := strconv.Atoi(step)
 			if err != nil || i >= len(x) {
 				ts.Fatalf("%s: %s: no element %s of %d", args[0], args[1], step, len(x))

@@ -101,6 +101,7 @@ func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schema
 	case place.refusal != nil && (!o.Force || place.foreign):
 		return m, place.refusal
 	case place.old != nil && place.old.Inputs == b.manifest.Inputs:
+		place.discard() // what a kill left; the dataset is whole without that, and its disk may be read-only
 		return *place.old, nil
 	case place.old != nil && !o.Force:
 		return m, fmt.Errorf("dataset %s: was built from other pictures, captions or settings: give --force to replace it, or another --out: %w", dir, dataset.ErrRefused)

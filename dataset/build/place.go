@@ -11,9 +11,9 @@ import (
 	"github.com/mcil/mcil/schemas"
 )
 
-// place is where a dataset goes: its folder, and two hidden ones beside it that exist only while it is written.
+// place is where a dataset goes: its folder, and three hidden ones beside it that exist only while it is written.
 type place struct {
-	dir, partial, replaced string
+	dir, partial, replaced, removed string
 
 	old     *schemas.DatasetManifest // of the dataset that is there
 	refusal error                    // why what is there cannot be replaced without asking
@@ -23,10 +23,16 @@ type place struct {
 // claim looks at dir. It first undoes the first half of a swap that was killed between its renames: the old dataset is
 // whole and has no other name.
 func claim(dir string) (*place, error) {
+	if base := filepath.Base(filepath.Clean(dir)); base == "." || base == ".." { // the folder has its name elsewhere only
+		var err error
+		if dir, err = filepath.Abs(dir); err != nil {
+			return nil, fmt.Errorf("dataset: %w", err)
+		}
+	}
 	beside := func(suffix string) string {
 		return filepath.Join(filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+suffix)
 	}
-	p := &place{dir: dir, partial: beside(".partial"), replaced: beside(".replaced")}
+	p := &place{dir: dir, partial: beside(".partial"), replaced: beside(".replaced"), removed: beside(".removed")}
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := os.Rename(p.replaced, dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("dataset %s: %w", dir, err)
@@ -60,10 +66,8 @@ func (p *place) look() {
 
 // begin makes the folder to write into, without what a killed run left.
 func (p *place) begin() error {
-	for _, left := range []string{p.partial, p.replaced} {
-		if err := os.RemoveAll(left); err != nil {
-			return err
-		}
+	if err := errors.Join(os.RemoveAll(p.partial), p.discard()); err != nil {
+		return err
 	}
 	return os.MkdirAll(p.partial, 0o777)
 }
@@ -78,5 +82,19 @@ func (p *place) finish() error {
 		os.Rename(p.replaced, p.dir) // back, if it was there
 		return err
 	}
-	return errors.Join(schemas.SyncDir(filepath.Dir(filepath.Clean(p.dir))), os.RemoveAll(p.replaced))
+	return errors.Join(schemas.SyncDir(filepath.Dir(filepath.Clean(p.dir))), p.discard())
+}
+
+// discard deletes what was replaced, under another name: what is half deleted must not be what claim puts back.
+func (p *place) discard() error {
+	if err := os.RemoveAll(p.removed); err != nil {
+		return err
+	}
+	if err := os.Rename(p.replaced, p.removed); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return os.RemoveAll(p.removed)
 }

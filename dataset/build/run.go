@@ -95,6 +95,7 @@ func (b *build) run(ctx context.Context, dir string) (schemas.DatasetManifest, e
 // captioned refuses what has no caption or no place in the split, and returns the split of the rest. No picture is read.
 func (b *build) captioned() (dataset.Split, error) {
 	captioned, listed := dataset.Split{}, map[dataset.ID]bool{}
+	var bare []string // train and test, where they have no caption at all
 	for _, name := range b.parts.Names() {
 		for _, id := range b.parts[name] {
 			if _, ok := b.entries[id]; !ok { // split.New allows that for what the source has refused, with its reason
@@ -108,6 +109,9 @@ func (b *build) captioned() (dataset.Split, error) {
 			captioned[name] = append(captioned[name], id)
 		}
 		b.total += len(captioned[name])
+		if len(captioned[name]) == 0 && (name == dataset.Train || name == dataset.Test) {
+			bare = append(bare, name)
+		}
 	}
 	for _, e := range b.source.Entries() {
 		if !listed[e.ID] {
@@ -116,6 +120,9 @@ func (b *build) captioned() (dataset.Split, error) {
 	}
 	if b.total == 0 {
 		return nil, fmt.Errorf("none of %d pictures has a caption: run mcil caption first: %w", len(b.entries), dataset.ErrRefused)
+	}
+	if len(bare) > 0 { // no reader opens a dataset without train or test rows
+		return nil, fmt.Errorf("split %s: none of its %d pictures has a caption: %w", bare[0], len(b.parts[bare[0]]), dataset.ErrRefused)
 	}
 	return captioned, nil
 }

@@ -10,26 +10,26 @@ import (
 
 const classifierName = "multinomial naive Bayes on word counts, add-one smoothing"
 
-func (n *Names) bagOfWords(train, validation []Text) *schemas.BagOfWords {
+func (w *wordReader) bagOfWords(train, validation []Text) *schemas.BagOfWords {
 	if len(train) == 0 || len(validation) == 0 {
 		return nil
 	}
-	plain, masked := newBayes(), newBayes()
+	var plain, masked bayes
 	for _, t := range train {
-		words, without := n.bothWords(t)
+		words, without := w.read(t)
 		plain.learn(t.Label, words)
 		masked.learn(t.Label, without)
 	}
 	plain.finish()
 	masked.finish()
 	b := &schemas.BagOfWords{
-		Classifier: classifierName, Vocabulary: len(plain.ids),
+		Classifier: classifierName, Vocabulary: plain.vocabulary,
 		Train: len(train), Validation: len(validation),
 	}
 	majority := plain.majority()
 	right, rightMasked, rightMajority := 0, 0, 0
 	for _, t := range validation {
-		words, without := n.bothWords(t)
+		words, without := w.read(t)
 		if plain.classify(words) == t.Label {
 			right++
 		}
@@ -46,32 +46,21 @@ func (n *Names) bagOfWords(train, validation []Text) *schemas.BagOfWords {
 	return b
 }
 
-// bothWords are the words of a caption, and those with the names of its class masked.
-func (n *Names) bothWords(t Text) (words, masked []string) {
-	r := newReading(t.Caption)
-	words = r.words()
-	without, replaced := n.mask(r, t.Label)
-	if replaced == 0 {
-		return words, words
-	}
-	return words, Words(without)
-}
-
 // bayes is a multinomial naive Bayes classifier: the score of class c for a text is
 //
 //	log(texts of c / texts) + sum over the text's words of log((count of the word in c + 1) / (words of c + vocabulary))
 //
 // It counts words as often as they occur. Classes without texts are never chosen.
 type bayes struct {
-	ids     map[string]int // of words
-	classes []class        // by label
-	entries [][]entry      // by word, made by finish
-	scores  []float64      // scratch of classify
+	classes    []class   // by label
+	vocabulary int       // words that any class has, counted by finish
+	entries    [][]entry // by word's number, made by finish
+	scores     []float64 // scratch of classify
 }
 
 type class struct {
 	label, texts int
-	words        []int   // ids, as often as they occur
+	words        []int32 // numbers, as often as they occur
 	prior        float64 // log
 	absent       float64 // log score of a word that the class has not
 }
@@ -82,23 +71,14 @@ type entry struct {
 	score float64 // log(count+1): what the word adds beyond one that the class has not
 }
 
-func newBayes() *bayes { return &bayes{ids: map[string]int{}} }
-
-func (b *bayes) learn(label int, words []string) {
+func (b *bayes) learn(label int, words []int32) {
 	i, found := slices.BinarySearchFunc(b.classes, label, func(c class, label int) int { return cmp.Compare(c.label, label) })
 	if !found {
 		b.classes = slices.Insert(b.classes, i, class{label: label})
 	}
 	c := &b.classes[i]
 	c.texts++
-	for _, w := range words {
-		id, ok := b.ids[w]
-		if !ok {
-			id = len(b.ids)
-			b.ids[w] = id
-		}
-		c.words = append(c.words, id)
-	}
+	c.words = append(c.words, words...)
 }
 
 // finish ends learning.
@@ -107,12 +87,11 @@ func (b *bayes) finish() {
 	for _, c := range b.classes {
 		total += c.texts
 	}
-	b.entries, b.scores = make([][]entry, len(b.ids)), make([]float64, len(b.classes))
-	counts := make([]int, len(b.ids))
+	b.entries, b.scores = make([][]entry, b.numbers()), make([]float64, len(b.classes))
+	counts := make([]int, len(b.entries))
 	for i := range b.classes {
 		c := &b.classes[i]
 		c.prior = math.Log(float64(c.texts) / float64(total))
-		c.absent = -math.Log(float64(len(c.words) + len(b.ids)))
 		for _, id := range c.words {
 			counts[id]++
 		}
@@ -123,6 +102,26 @@ func (b *bayes) finish() {
 			}
 		}
 	}
+	for _, of := range b.entries {
+		if len(of) > 0 {
+			b.vocabulary++
+		}
+	}
+	for i := range b.classes {
+		c := &b.classes[i]
+		c.absent = -math.Log(float64(len(c.words) + b.vocabulary))
+	}
+}
+
+// numbers is how many numbers words have, in this classifier or another.
+func (b *bayes) numbers() int {
+	n := 0
+	for _, c := range b.classes {
+		if len(c.words) > 0 {
+			n = max(n, int(slices.Max(c.words))+1)
+		}
+	}
+	return n
 }
 
 // tie is the relative difference of scores below which they are equal: sums of the same terms in another order differ by
@@ -130,14 +129,13 @@ func (b *bayes) finish() {
 const tie = 1e-11
 
 // classify returns the most probable label, of equals the lowest. Words that no text had in training are ignored.
-func (b *bayes) classify(words []string) int {
+func (b *bayes) classify(words []int32) int {
 	for i, c := range b.classes {
 		b.scores[i] = c.prior
 	}
 	known := 0
-	for _, w := range words {
-		id, ok := b.ids[w]
-		if !ok {
+	for _, id := range words {
+		if int(id) >= len(b.entries) || len(b.entries[id]) == 0 {
 			continue
 		}
 		known++

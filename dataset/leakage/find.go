@@ -16,7 +16,9 @@ type Mention struct {
 // is a mention of each, in label order.
 func (n *Names) Find(text string) []Mention {
 	var out []Mention
-	for _, h := range n.find(newReading(text)) {
+	r := readings.Get().(*reading).read(text)
+	defer readings.Put(r)
+	for _, h := range n.find(r) {
 		out = append(out, h.Mention)
 	}
 	return out
@@ -25,9 +27,13 @@ func (n *Names) Find(text string) []Mention {
 // NamesClass says whether text holds the class's name in any form. It is for one class and a few texts; a [Names] knows
 // synonyms, too, and is faster.
 func NamesClass(text, className string) bool {
+	words := nameWords(className)
+	if len(words) == 0 {
+		return false
+	}
 	n := &Names{forms: make(map[string][]form, 4*len(className))}
-	n.addName(nameWords(className), 0, Exact, Inflected)
-	return len(n.find(newReading(text))) > 0
+	n.addName(words, 0, Exact, Inflected)
+	return len(n.Find(text)) > 0
 }
 
 // hit is a mention and what is needed to replace it.
@@ -37,38 +43,15 @@ type hit struct {
 	possessive bool // ends in 's
 }
 
-// reading is a text cut into words.
-type reading struct {
-	text   string
-	tokens []token
-	keys   []string // folded words
-}
-
-func newReading(text string) *reading {
-	r := &reading{text: text, tokens: tokens(make([]token, 0, len(text)/5+1), text)}
-	r.keys = make([]string, len(r.tokens))
-	for i, t := range r.tokens {
-		r.keys[i] = fold(text[t.from:t.to])
-	}
-	return r
-}
-
-func (r *reading) words() []string {
-	out := make([]string, len(r.tokens))
-	for i, t := range r.tokens {
-		out[i] = lower(r.text[t.from:t.to])
-	}
-	return out
-}
-
-// gapAfter classifies what stands between word i and the next.
-func (r *reading) gapAfter(i int) gap {
-	return gapOf(r.text[r.tokens[i].to:r.tokens[i+1].from], r.text[r.tokens[i].from:r.tokens[i].to])
-}
-
 func (n *Names) find(r *reading) []hit {
+	r.fold()
 	var out []hit
 	for i := 0; i < len(r.tokens); {
+		key := r.keys.at(i)
+		if _, possessive := r.owner(i); len(key) == 0 || !possessive && !n.starts.has(key) { // most words
+			i++
+			continue
+		}
 		hits, next := n.at(r, i)
 		out = append(out, hits...)
 		i = next
@@ -79,61 +62,59 @@ func (n *Names) find(r *reading) []hit {
 // at returns the longest name that begins at word i, once for each class that has it, and the word to go on at.
 func (n *Names) at(r *reading, i int) ([]hit, int) {
 	next := i + 1
-	if _, known := n.forms[r.keys[i]]; r.keys[i] == "" || !known && !r.possessive(i) {
-		return nil, next // nearly every word
-	}
 	var best []hit
-	var key []byte
-	var parts []part
+	key, parts := make([]byte, 0, 64), make([]part, 0, 8) // on the stack; longer ones are rare
 	for j := i; j < len(r.tokens); j++ {
 		if j > i {
 			g := r.gapAfter(j - 1)
-			if g == gapApart || r.keys[j] == "" { // a stray accent
+			if g == gapApart || len(r.keys.at(j)) == 0 { // a stray accent
 				break
 			}
 			parts[len(parts)-1].after = g
 		}
-		t := r.tokens[j]
 		var hits []hit
-		collect := func(key []byte, length int, possessive bool) {
-			for _, f := range n.forms[string(key)] {
-				if !f.written(append(parts, part{length: length})) {
-					continue
-				}
-				h := hit{Mention{f.label, f.kind, r.tokens[i].from, t.to}, f.plural, possessive}
-				if possessive {
-					h.Kind = max(h.Kind, Inflected)
-				}
-				k := slices.IndexFunc(hits, func(g hit) bool { return g.Label == h.Label })
-				switch {
-				case k < 0:
-					hits = append(hits, h)
-				case h.Kind < hits[k].Kind:
-					hits[k] = h
-				}
-			}
-		}
-		if base, ok := owner(r.text[t.from:t.to]); ok {
+		if base, ok := r.owner(j); ok {
 			base = fold(base)
-			collect(append(key, base...), len(base), true)
+			hits = r.collect(hits, n.forms[string(append(key, base...))], append(parts, part{length: len(base)}), i, j, true)
 		}
-		key = append(key, r.keys[j]...)
-		collect(key, len(r.keys[j]), false)
+		key = append(key, r.keys.at(j)...)
+		parts = append(parts, part{length: len(r.keys.at(j))})
+		var begins bool
+		if n.starts.has(key) {
+			var forms []form
+			forms, begins = n.forms[string(key)]
+			hits = r.collect(hits, forms, parts, i, j, false)
+		}
 		if len(hits) > 0 {
 			slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.Label, b.Label) })
 			best, next = hits, j+1
 		}
-		if _, ok := n.forms[string(key)]; !ok {
+		if !begins {
 			break
 		}
-		parts = append(parts, part{length: len(r.keys[j])})
 	}
 	return best, next
 }
 
-func (r *reading) possessive(i int) bool {
-	_, ok := owner(r.text[r.tokens[i].from:r.tokens[i].to])
-	return ok
+// collect adds a hit for each class that has one of the forms, written in these parts, in the words from i to j.
+func (r *reading) collect(hits []hit, forms []form, parts []part, i, j int, possessive bool) []hit {
+	for _, f := range forms {
+		if !f.written(parts) {
+			continue
+		}
+		h := hit{Mention{f.label, f.kind, r.tokens[i].from, r.tokens[j].to}, f.plural, possessive}
+		if possessive {
+			h.Kind = max(h.Kind, Inflected)
+		}
+		k := slices.IndexFunc(hits, func(g hit) bool { return g.Label == h.Label })
+		switch {
+		case k < 0:
+			hits = append(hits, h)
+		case h.Kind < hits[k].Kind:
+			hits[k] = h
+		}
+	}
+	return hits
 }
 
 // part is a word of the text that may be a part of a name.

@@ -14,15 +14,21 @@ const MaskWord = "object"
 // article "a" directly before becomes "an". Names of other classes stay; a name that the class shares with others does not.
 // A label without a class masks nothing. A masked text does not name the class, unless a name of it holds [MaskWord].
 func (n *Names) Mask(text string, label int) (masked string, replaced int) {
-	return n.mask(newReading(text), label)
+	r := readings.Get().(*reading).read(text)
+	defer readings.Put(r)
+	return r.mask(n.find(r), label)
 }
 
-func (n *Names) mask(r *reading, label int) (masked string, replaced int) {
+// mask replaces those of the hits in a text that are of a class.
+func (r *reading) mask(hits []hit, label int) (masked string, replaced int) {
+	if !slices.ContainsFunc(hits, func(h hit) bool { return h.Label == label }) {
+		return r.text, 0
+	}
 	text := r.text
 	var b strings.Builder
 	from := 0          // what is before is written
 	busy, last := 0, 0 // ends of the mention before this one and of this one, of any class: their words are no articles
-	for _, h := range n.find(r) {
+	for _, h := range hits {
 		if h.From >= last {
 			busy, last = last, h.To
 		}

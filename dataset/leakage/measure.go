@@ -16,36 +16,42 @@ type Text struct {
 func Measure(n *Names, all, train, validation []Text) schemas.Leakage {
 	var pooled tally
 	classes := make([]tally, len(n.classes))
+	w := &wordReader{names: n, naming: make(map[Text]naming, len(all)), numbers: numbers{}}
+	bag := w.bagOfWords(train, validation)
 	for _, t := range all {
-		named, other := n.named(t)
-		pooled.add(named, other)
+		named := w.named(t)
+		pooled.add(named)
 		if t.Label >= 0 && t.Label < len(classes) {
-			classes[t.Label].add(named, other)
+			classes[t.Label].add(named)
 		}
 	}
-	l := schemas.Leakage{All: pooled.shares(), Classes: make([]schemas.ClassLeakage, len(classes))}
+	l := schemas.Leakage{All: pooled.shares(), Classes: make([]schemas.ClassLeakage, len(classes)), BagOfWords: bag}
 	for i, c := range classes {
 		l.Classes[i] = schemas.ClassLeakage{Label: i, WNID: n.classes[i].WNID, Mentions: c.shares()}
 	}
-	l.BagOfWords = n.bagOfWords(train, validation)
 	return l
 }
 
 // nothing is the kind of a text that does not name its class.
 const nothing Kind = -1
 
-// named says how a caption names its class, by the first of the kinds that it has, and whether it names another.
-func (n *Names) named(t Text) (Kind, bool) {
+// naming is how a caption names its class, by the first of the kinds that it has, and whether it names another.
+type naming struct {
+	kind  Kind
+	other bool
+}
+
+func namingOf(hits []hit, label int) naming {
 	kind, other := nothing, false
-	for _, h := range n.find(newReading(t.Caption)) {
+	for _, h := range hits {
 		switch {
-		case h.Label != t.Label:
+		case h.Label != label:
 			other = true
 		case kind == nothing || h.Kind < kind:
 			kind = h.Kind
 		}
 	}
-	return kind, other && kind == nothing
+	return naming{kind, other && kind == nothing}
 }
 
 type tally struct {
@@ -54,12 +60,12 @@ type tally struct {
 	other    int
 }
 
-func (c *tally) add(kind Kind, other bool) {
+func (c *tally) add(n naming) {
 	c.captions++
-	if kind != nothing {
-		c.kinds[kind]++
+	if n.kind != nothing {
+		c.kinds[n.kind]++
 	}
-	if other {
+	if n.other {
 		c.other++
 	}
 }

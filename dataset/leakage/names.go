@@ -2,6 +2,7 @@ package leakage
 
 import (
 	_ "embed"
+	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -43,7 +44,38 @@ func (k Kind) String() string {
 type Names struct {
 	classes []Class
 	// forms by key: the words of the form in one. Every beginning of a key is a key, too, most of them without forms.
-	forms map[string][]form
+	forms  map[string][]form
+	starts starts // of forms
+}
+
+// starts is a set of the beginnings of names, up to eight bytes each, by hash: it knows without a look into a large map that
+// most words begin no name. 200 classes take about 1 in 35 of its places, 1000 1 in 9.
+type starts [1 << 16 / 64]uint64
+
+func (s *starts) has(key []byte) bool {
+	h := hashStart(key)
+	return s[h/64]>>(h%64)&1 != 0
+}
+
+// add adds all beginnings of a key.
+func (s *starts) add(key string) {
+	for i := range min(len(key), 8) {
+		h := hashStart([]byte(key[:i+1]))
+		s[h/64] |= 1 << (h % 64)
+	}
+}
+
+// hashStart is of 16 bits, and of the first eight bytes.
+func hashStart(key []byte) uint64 {
+	var h uint64
+	if len(key) >= 8 {
+		h = binary.BigEndian.Uint64(key)
+	} else {
+		for _, c := range key {
+			h = h<<8 | uint64(c)
+		}
+	}
+	return h * 0x9e3779b97f4a7c15 >> 48
 }
 
 // form is one way to name a class.
@@ -120,4 +152,5 @@ func (n *Names) add(words []string, f form) {
 		}
 	}
 	n.forms[key] = append(n.forms[key], f)
+	n.starts.add(key)
 }

@@ -3,7 +3,6 @@ package leakage
 import (
 	"cmp"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -22,16 +21,18 @@ func Statistics(captions iter.Seq[string]) schemas.CaptionStatistics {
 	s := schemas.CaptionStatistics{ByWords: []int{}, MostCommon: []schemas.TextCount{}}
 	var lengths, runes []int
 	vocabulary, texts := map[string]bool{}, map[string]int{}
+	r := &reading{}
 	for text := range captions {
-		words := Words(text)
-		for _, w := range words {
-			if !vocabulary[w] {
-				vocabulary[strings.Clone(w)] = true // w may be a part of text
+		r.read(text)
+		words := len(r.tokens)
+		for i := range words {
+			if w := r.words.at(i); !vocabulary[string(w)] {
+				vocabulary[string(w)] = true
 			}
 		}
-		lengths, runes = append(lengths, len(words)), append(runes, utf8.RuneCountInString(text))
+		lengths, runes = append(lengths, words), append(runes, utf8.RuneCountInString(text))
 		texts[text]++
-		at := min(len(words), longestCounted)
+		at := min(words, longestCounted)
 		for len(s.ByWords) <= at {
 			s.ByWords = append(s.ByWords, 0)
 		}
@@ -39,13 +40,15 @@ func Statistics(captions iter.Seq[string]) schemas.CaptionStatistics {
 	}
 	s.Captions, s.Vocabulary, s.Distinct = len(lengths), len(vocabulary), len(texts)
 	s.Words, s.Characters = describe(lengths), describe(runes)
-	for _, text := range slices.Sorted(maps.Keys(texts)) {
-		if n := texts[text]; n > 1 {
+	for text, n := range texts {
+		if n > 1 {
 			s.Duplicated += n
 			s.MostCommon = append(s.MostCommon, schemas.TextCount{Text: text, Count: n})
 		}
 	}
-	slices.SortStableFunc(s.MostCommon, func(a, b schemas.TextCount) int { return cmp.Compare(b.Count, a.Count) })
+	slices.SortFunc(s.MostCommon, func(a, b schemas.TextCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Text, b.Text))
+	})
 	s.MostCommon = slices.Clip(s.MostCommon[:min(len(s.MostCommon), mostCommon)])
 	return s
 }

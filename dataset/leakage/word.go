@@ -12,13 +12,20 @@ import (
 // Words are the runs of letters, digits and marks in text, in lower case. An apostrophe between letters belongs to its
 // word, and is ' however it was written.
 func Words(text string) []string {
-	r := reading{text: text, tokens: tokens(make([]token, 0, len(text)/5+1), text)}
-	return r.words()
+	r := readings.Get().(*reading).read(text)
+	defer readings.Put(r)
+	all := string(r.words.bytes)
+	words := make([]string, len(r.words.places))
+	for i, p := range r.words.places {
+		words[i] = all[p.from:p.to]
+	}
+	return words
 }
 
 // token is a word's place in a text, in bytes.
 type token struct{ from, to int }
 
+// tokens appends the words of any text.
 func tokens(dst []token, text string) []token {
 	start := -1
 	add := func(end int) {
@@ -42,9 +49,33 @@ func tokens(dst []token, text string) []token {
 	return dst
 }
 
+// asciiTokens appends what tokens does, of a text in ASCII, without decoding runes.
+func asciiTokens(dst []token, text string) []token {
+	for i := 0; i < len(text); i++ {
+		if !inASCIIWord(text[i]) {
+			continue
+		}
+		from := i
+		for i++; i < len(text) && inASCIIWord(text[i]); i++ {
+		}
+		to := i
+		for ; from < to && text[from] == '\''; from++ {
+		}
+		for ; from < to && text[to-1] == '\''; to-- {
+		}
+		if from < to {
+			dst = append(dst, token{from, to})
+		}
+	}
+	return dst
+}
+
+// inASCIIWord needs one comparison for letters, which most bytes are.
+func inASCIIWord(c byte) bool { return c|0x20-'a' < 26 || c-'0' < 10 || c == '\'' }
+
 func inWord(r rune) bool {
 	if r < utf8.RuneSelf {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '\''
+		return inASCIIWord(byte(r))
 	}
 	return isApostrophe(r) || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
@@ -81,8 +112,10 @@ func lower(word string) string {
 
 // fold returns a word as names are compared: in lower case, without apostrophes and accents. Marks of scripts that write
 // vowels with them stay.
-func fold(word string) string {
-	word = lower(word)
+func fold(word string) string { return foldLower(lower(word)) }
+
+// foldLower folds what lower returned.
+func foldLower(word string) string {
 	if !isASCII(word) {
 		word = strings.Map(func(r rune) rune {
 			if r >= 0x300 && r <= 0x36f { // combining diacritical marks
@@ -94,7 +127,7 @@ func fold(word string) string {
 	return strings.ReplaceAll(word, "'", "")
 }
 
-func isASCII(s string) bool {
+func isASCII[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,7 +98,7 @@ func (r *run) each(ctx context.Context, n int, f func(i int) error) error {
 	return context.Cause(ctx)
 }
 
-// Source reads and decodes every picture of s.
+// Source reads and decodes every picture of s. What the source has refused is wrong, too.
 func Source(ctx context.Context, s dataset.Source, o Options) (Result, error) {
 	entries := s.Entries()
 	r := &run{Options: o, total: len(entries)}
@@ -116,6 +117,7 @@ func Source(ctx context.Context, s dataset.Source, o Options) (Result, error) {
 		return nil
 	})
 	r.res.Pictures = len(entries)
+	r.res.Wrong = append(r.res.Wrong, s.Refused()...)
 	return r.result(), err
 }
 
@@ -144,6 +146,9 @@ func Dataset(ctx context.Context, dir string, o Options) (Result, error) {
 	if err := r.files(ctx, dir, m); err != nil {
 		return r.result(), err
 	}
+	if len(m.Layouts) == 0 {
+		r.wrong("manifest.json", "it lists no layout, so there are no rows to check")
+	}
 	var first map[string][][8]byte // digests of rows by split, of the first layout that can be opened
 	for _, name := range m.Layouts {
 		d, err := layout.Open(filepath.Join(dir, name))
@@ -170,9 +175,13 @@ func Dataset(ctx context.Context, dir string, o Options) (Result, error) {
 // files checks every digest of the manifest, and that there is nothing else.
 func (r *run) files(ctx context.Context, dir string, m schemas.DatasetManifest) error {
 	listed := map[string]bool{"manifest.json": true}
+	named := map[string]string{"split.txt": m.Split.SHA256, "class-order.txt": m.Order.SHA256}
 	var lines strings.Builder
 	for _, f := range m.Files {
 		listed[f.Path] = true
+		if sha, ok := named[f.Path]; ok && sha != f.SHA256 {
+			r.wrong("manifest.json", "it gives %s two digests", f.Path)
+		}
 		fmt.Fprintf(&lines, "%s  %s\n", f.SHA256, f.Path)
 	}
 	if dataset.Digest([]byte(lines.String())) != m.Digest {
@@ -255,12 +264,41 @@ func (r *run) layout(ctx context.Context, name string, d *dataset.Dataset, m sch
 			return nil, err
 		}
 	}
+	if decode { // once is enough: the layouts are compared with one another
+		r.counts(d, m)
+	}
 	for i, c := range d.Classes {
 		if i >= len(m.Classes) || c.Name != m.Classes[i].Name || c.WNID != m.Classes[i].WNID {
 			r.wrong(name, "class %d is %s %s, and the manifest says otherwise", i, c.WNID, c.Name)
 		}
 	}
 	return digests, nil
+}
+
+// counts checks what the manifest says of the rows in numbers.
+func (r *run) counts(d *dataset.Dataset, m schemas.DatasetManifest) {
+	classes, styles := make([]map[string]int, len(m.Classes)), map[string]int{}
+	for i := range classes {
+		classes[i] = map[string]int{}
+	}
+	for split, rows := range d.Splits {
+		for i := range rows.Len() {
+			if label := rows.Label(i); label < len(classes) {
+				classes[label][split]++
+			}
+			if row, err := rows.Row(i); err == nil {
+				styles[row.Style]++
+			}
+		}
+	}
+	for i, c := range m.Classes {
+		if !maps.Equal(classes[i], c.Rows) {
+			r.wrong("manifest.json", "class %s has other numbers of rows", c.WNID)
+		}
+	}
+	if !maps.Equal(styles, m.Styles) {
+		r.wrong("manifest.json", "the styles have other numbers of rows")
+	}
 }
 
 // rows reads every row and returns a digest of each. A picture is decoded where decode says so.
@@ -299,7 +337,11 @@ func (r *run) rows(ctx context.Context, name string, rows dataset.Rows, decode b
 	return digests, err
 }
 
-// reason is an error as a reason: without the mark that only callers of packages look for.
+// reason is an error as a reason: without the marks that only callers of packages look for.
 func reason(err error) string {
-	return strings.TrimSuffix(err.Error(), ": "+dataset.ErrRefused.Error())
+	text := err.Error()
+	for _, mark := range []error{dataset.ErrRefused, dataset.ErrNoSource} {
+		text = strings.TrimSuffix(text, ": "+mark.Error())
+	}
+	return text
 }
