@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"hash/crc32"
 	"maps"
 	"os"
 	"path/filepath"
@@ -289,7 +287,7 @@ func replaceIn(t testing.TB, path, old, new string) {
 
 func TestBuildRefusesWithReasons(t *testing.T) {
 	files := append(datasettest.Layout(t, 10), datasettest.File{Name: datasettest.Goldfish + "/._sketch_0.jpg", Body: []byte("x")}, datasettest.File{Name: datasettest.Goldfish + "/broken_0.jpg", Body: []byte("no picture")},
-		datasettest.File{Name: datasettest.Leopard + "/bomb_0.png", Body: hugePNG(60000, 60000)})
+		datasettest.File{Name: datasettest.Leopard + "/bomb_0.png", Body: datasettest.HugePNG(60000, 60000)})
 	s := openSource(t, datasettest.WriteFolder(t, files))
 	const silent, changed = dataset.ID(datasettest.Shark + "/sketch_0.jpg"), dataset.ID(datasettest.Shark + "/art_1.jpg")
 	captions := captionsOf(t, s, func(id dataset.ID) bool { return id == silent })
@@ -446,17 +444,6 @@ func TestBuildAgainFromElsewhere(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(again, first) {
 		t.Errorf("%+v, %v, want %+v", again, err, first)
 	}
-}
-
-// hugePNG is a whole PNG header that promises w by h pixels, and next to nothing after it.
-func hugePNG(w, h uint32) []byte {
-	chunk := func(name string, body []byte) []byte {
-		b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-		b = append(append(b, name...), body...)
-		return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-	}
-	ihdr := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
-	return append([]byte("\x89PNG\r\n\x1a\n"), append(chunk("IHDR", append(ihdr, 8, 2, 0, 0, 0)), chunk("IDAT", []byte{0x78, 0x9c})...)...)
 }
 
 // The manifest is what its JSON Schema says, whatever the options.

@@ -172,6 +172,7 @@ func (names classNames) addNames(rows *shardRows) error {
 			label, name := c.label(i), c.texts[schemas.ColClassName].at(i)
 			switch known := names[label]; {
 			case len(name) == 0 || string(name) == known:
+				names[label] = known // a class without a name is one, too
 			case known != "":
 				return fmt.Errorf("row %d: label %d is called %s here and %s elsewhere: %w", start+i, label, name, known, dataset.ErrRefused)
 			default:
@@ -183,14 +184,19 @@ func (names classNames) addNames(rows *shardRows) error {
 	return nil
 }
 
-// list is nil where no name is known.
+// list has an entry for every label, and is nil where no name is known.
 func (names classNames) list() []string {
 	var list []string
+	known := false
 	for label, name := range names {
+		known = known || name != ""
 		if label >= len(list) {
 			list = append(list, make([]string, label+1-len(list))...)
 		}
 		list[label] = name
+	}
+	if !known {
+		return nil
 	}
 	return slices.Clip(list)
 }

@@ -26,7 +26,7 @@ func seeds(f *testing.F) {
 	jpg, png := datasettest.JPEG(f, datasettest.Paint(9, 7, 1)), datasettest.PNG(f, datasettest.Paint(9, 7, 1))
 	f.Add(jpegWith(jpg, tiff(binary.LittleEndian, 6)))
 	f.Add(pngWith(png, tiff(binary.BigEndian, 3)))
-	for _, b := range [][]byte{hugePNG(60000, 60000), withoutAdobe(f), {}, []byte("<html>")} {
+	for _, b := range [][]byte{datasettest.HugePNG(60000, 60000), withoutAdobe(f), {}, []byte("<html>")} {
 		f.Add(b)
 	}
 }

@@ -2,8 +2,6 @@ package picture_test
 
 import (
 	"bytes"
-	"encoding/binary"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/draw"
@@ -17,17 +15,6 @@ import (
 	"github.com/mcil/mcil/dataset/picture"
 	"github.com/mcil/mcil/schemas"
 )
-
-// hugePNG is a PNG of whole chunks that promises w by h pixels, and holds next to nothing of them.
-func hugePNG(w, h uint32) []byte {
-	chunk := func(name string, body []byte) []byte {
-		b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-		b = append(append(b, name...), body...)
-		return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-	}
-	ihdr := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
-	return slices.Concat([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(ihdr, 8, 2, 0, 0, 0)), chunk("IDAT", []byte{0x78, 0x9c}), chunk("IEND", nil))
-}
 
 // fill is img, all of one colour.
 func fill(img draw.Image, c color.Color) image.Image {
@@ -148,13 +135,13 @@ func TestPictureRefused(t *testing.T) {
 		{"nil", nil, false, "not a picture that can be read"},
 		{"text", []byte("<html>404</html>"), false, "not a picture that can be read"},
 		{"only magic", whole[:3], false, "not a picture that can be read"},
-		{"bomb", hugePNG(60000, 60000), false, "60000 by 60000 pixels"},
-		{"wide bomb", hugePNG(1<<17, 1), false, "131072 by 1 pixels"},
-		{"no pixels", hugePNG(0, 5), false, ""},
+		{"bomb", datasettest.HugePNG(60000, 60000), false, "60000 by 60000 pixels"},
+		{"wide bomb", datasettest.HugePNG(1<<17, 1), false, "131072 by 1 pixels"},
+		{"no pixels", datasettest.HugePNG(0, 5), false, ""},
 		{"cut off jpeg", whole[:len(whole)/2], false, "the picture is damaged: truncated"},
 		{"cut off png", asPNG[:len(asPNG)/2], false, "the picture is damaged: truncated"},
 		{"flipped png", flipped, true, "the picture is damaged"},
-		{"promise without pixels", hugePNG(200, 200), true, "the picture is damaged"},
+		{"promise without pixels", datasettest.HugePNG(200, 200), true, "the picture is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := picture.Inspect(c.encoded)
@@ -169,14 +156,14 @@ func TestPictureRefused(t *testing.T) {
 
 // A bomb must be refused by its header: decoding it would take 14 GB.
 func TestPictureBombTakesNoMemory(t *testing.T) {
-	bomb := hugePNG(60000, 60000)
+	bomb := datasettest.HugePNG(60000, 60000)
 	if got := testing.AllocsPerRun(10, func() { picture.Decode(bomb) }); got > 100 {
 		t.Errorf("%g allocations", got)
 	}
-	least := hugePNG(10240, 10240) // exactly what is allowed
+	least := datasettest.HugePNG(10240, 10240) // exactly what is allowed
 	if _, err := picture.Inspect(least); err != nil {
 		t.Error(err)
 	}
-	_, err := picture.Inspect(hugePNG(10241, 10240))
+	_, err := picture.Inspect(datasettest.HugePNG(10241, 10240))
 	datasettest.WantError(t, err, schemas.ErrRefused, "104857600")
 }
