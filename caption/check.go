@@ -6,23 +6,20 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/leakage"
 )
 
-// Flags of [Check].
+// Flags of [Check]. That a caption names a class is for package dataset/build to find, which knows all classes.
 const (
-	FlagEmpty      = "empty"                // nothing is left
-	FlagCutOff     = "cut_off"              // ended by the limit on tokens, or in the middle of a clause
-	FlagRepetition = "repetition"           // a loop of characters, words or sentences
-	FlagEcho       = "prompt_echo"          // holds the prompt
-	FlagNamesClass = dataset.FlagNamesClass // by the class's own name; mcil build looks for its synset's other names, too
+	FlagEmpty      = "empty"       // nothing is left
+	FlagCutOff     = "cut_off"     // ended by the limit on tokens, or in the middle of a clause
+	FlagRepetition = "repetition"  // a loop of characters, words or sentences
+	FlagEcho       = "prompt_echo" // holds the prompt
 )
 
-// Check says what is wrong with a caption, sorted: clean is [Clean] of raw, finish the endpoint's reason to stop, and
-// className ImageNet-R's, such as great_white_shark. A flag is information for the reader of a data set; nothing is dropped
-// for it.
-func Check(clean, raw, finish, prompt, className string) []string {
+// Check says what is wrong with a caption, sorted: clean is [Clean] of raw, and finish the endpoint's reason to stop. A flag
+// is information for the reader of a data set; nothing is dropped for it.
+func Check(clean, raw, finish, prompt string) []string {
 	var flags []string
 	add := func(flag string, found bool) {
 		if found {
@@ -34,13 +31,9 @@ func Check(clean, raw, finish, prompt, className string) []string {
 	add(FlagCutOff, finish == "length" || endsInClause(clean, w))
 	add(FlagRepetition, repeats(clean, w))
 	add(FlagEcho, echoes(raw, prompt, clean, w))
-	add(FlagNamesClass, NamesClass(clean, className))
 	slices.Sort(flags)
 	return flags
 }
-
-// NamesClass says whether text holds the class's name in any form, by the rule that a data set's leakage is measured by.
-func NamesClass(text, className string) bool { return leakage.NamesClass(text, className) }
 
 // openWords cannot end an English sentence.
 var openWords = []string{"a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "into", "is", "of", "on", "or", "the", "to", "which", "with"}

@@ -16,7 +16,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if flags := Check(clean, c.raw, "stop", testPrompt, ""); len(flags) > 0 {
+				if flags := Check(clean, c.raw, "stop", testPrompt); len(flags) > 0 {
 					b.Fatal(flags)
 				}
 			}

@@ -31,66 +31,34 @@ func TestCheck(t *testing.T) {
 	const good = "The image features a painting of a brightly coloured fish that swims among green plants. Its scales are " +
 		"orange and white, and its tail is long and flowing. The background is a deep blue, which makes the fish stand out."
 	for _, c := range []struct {
-		name, raw, finish, class string
-		want                     []string
+		name, raw, finish string
+		want              []string
 	}{
-		{"sound", good, "stop", "goldfish", nil},
-		{"sound, without a full stop", "a drawing of an orange fish in a bowl", "stop", "goldfish", nil},
-		{"a list with like parts", "There are three cups: a red cup, a green cup, and a blue cup on a white table, with a red spoon beside a green one.", "stop", "teapot", nil},
-		{"laughter", "a cartoon of a hen that says ha ha ha", "stop", "goldfish", nil},
-		{"empty", " ", "stop", "goldfish", []string{FlagEmpty}},
-		{"punctuation only", "...", "stop", "goldfish", []string{FlagEmpty}},
-		{"token limit", "The image features a fish that", "length", "goldfish", []string{FlagCutOff}},
-		{"ends in a clause", "The image features a fish in the", "stop", "goldfish", []string{FlagCutOff}},
-		{"ends in a comma", "The image features a fish,", "", "goldfish", []string{FlagCutOff}},
-		{"word loop", "a pair of ray ban ray ban ray ban ray ban sunglasses", "stop", "goldfish", []string{FlagRepetition}},
-		{"single word loop", "a dog dog dog dog", "stop", "goldfish", []string{FlagRepetition}},
-		{"digit run", "the number is 1000000000000", "stop", "goldfish", []string{FlagRepetition}},
-		{"letter run", "OOOOOOOOOOOOOOOO", "stop", "goldfish", []string{FlagRepetition}},
-		{"sentence loop until the limit", strings.Repeat("The cat is sitting on the floor. ", 8) + "The cat is", "length", "goldfish", []string{FlagCutOff, FlagRepetition}},
-		{"sentences in turn", strings.Repeat("A man stands by the red car. Nobody else is in sight. It is a sunny day in town. ", 3), "stop", "goldfish", []string{FlagRepetition}},
-		{"echo at the beginning", testPrompt + " " + good, "stop", "goldfish", []string{FlagEcho}},
-		{"echo within", "Sure! Write a detailed description for the image: a fish.", "stop", "goldfish", []string{FlagEcho}},
-		{"names the class", "a drawing of a Goldfish.", "stop", "goldfish", []string{FlagNamesClass}},
-		{"names it in two words, plural", "two Great White Sharks swim", "stop", "great_white_shark", []string{FlagNamesClass}},
-		{"part of the name", "a shark swims", "stop", "great_white_shark", nil},
-		{"within another word", "a penguin's flippers catch air, antlike", "stop", "ant", nil},
-		{"everything", "Write a detailed description for the image. ant ant ant ant ant and", "length", "ant", []string{FlagCutOff, FlagNamesClass, FlagEcho, FlagRepetition}},
+		{"sound", good, "stop", nil},
+		{"sound, without a full stop", "a drawing of an orange fish in a bowl", "stop", nil},
+		{"a list with like parts", "There are three cups: a red cup, a green cup, and a blue cup on a white table, with a red spoon beside a green one.", "stop", nil},
+		{"laughter", "a cartoon of a hen that says ha ha ha", "stop", nil},
+		{"empty", " ", "stop", []string{FlagEmpty}},
+		{"punctuation only", "...", "stop", []string{FlagEmpty}},
+		{"token limit", "The image features a fish that", "length", []string{FlagCutOff}},
+		{"ends in a clause", "The image features a fish in the", "stop", []string{FlagCutOff}},
+		{"ends in a comma", "The image features a fish,", "", []string{FlagCutOff}},
+		{"word loop", "a pair of ray ban ray ban ray ban ray ban sunglasses", "stop", []string{FlagRepetition}},
+		{"single word loop", "a dog dog dog dog", "stop", []string{FlagRepetition}},
+		{"digit run", "the number is 1000000000000", "stop", []string{FlagRepetition}},
+		{"letter run", "OOOOOOOOOOOOOOOO", "stop", []string{FlagRepetition}},
+		{"sentence loop until the limit", strings.Repeat("The cat is sitting on the floor. ", 8) + "The cat is", "length", []string{FlagCutOff, FlagRepetition}},
+		{"sentences in turn", strings.Repeat("A man stands by the red car. Nobody else is in sight. It is a sunny day in town. ", 3), "stop", []string{FlagRepetition}},
+		{"echo at the beginning", testPrompt + " " + good, "stop", []string{FlagEcho}},
+		{"echo within", "Sure! Write a detailed description for the image: a fish.", "stop", []string{FlagEcho}},
+		{"everything", "Write a detailed description for the image. ant ant ant ant ant and", "length", []string{FlagCutOff, FlagEcho, FlagRepetition}},
 	} {
-		got := Check(Clean(c.raw, testPrompt), c.raw, c.finish, testPrompt, c.class)
+		got := Check(Clean(c.raw, testPrompt), c.raw, c.finish, testPrompt)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: Check = %q, want %q", c.name, got, c.want)
 		}
 		if !slices.IsSorted(got) {
 			t.Errorf("%s: %q is not sorted", c.name, got)
-		}
-	}
-}
-
-func TestNamesClass(t *testing.T) {
-	for _, c := range []struct {
-		text, class string
-		want        bool
-	}{
-		{"a pair of binoculars", "binoculars", true},
-		{"timber wolves howl", "timber_wolf", true},
-		{"three ladies' flies", "fly", true},
-		{"a fox's tail, a red fox's", "red_fox", true},
-		{"two red foxes", "red_fox", true},
-		{"a red-fox sticker", "red_fox", true},
-		{"a red fox\u2019s den", "red_fox", true},
-		{"geese by a lake", "goose", true},
-		{"one binocular", "binoculars", true},
-		{"a hot dog, a hot-dog", "hotdog", true},
-		{"a caf\u00e9", "cafe", true},
-		{"red and fox", "red_fox", false},
-		{"it is red, fox or not", "red_fox", false},
-		{"a corn on the cob", "acorn", false},
-		{"", "ant", false},
-		{"an ant", "", false},
-	} {
-		if got := NamesClass(c.text, c.class); got != c.want {
-			t.Errorf("NamesClass(%q, %q) = %v", c.text, c.class, got)
 		}
 	}
 }
@@ -107,7 +75,7 @@ func FuzzClean(f *testing.F) {
 		if again := Clean(c, ""); again != c {
 			t.Errorf("Clean without a prompt changed what it returned: %q to %q", c, again)
 		}
-		if flags := Check(c, raw, "stop", prompt, prompt); !slices.IsSorted(flags) {
+		if flags := Check(c, raw, "stop", prompt); !slices.IsSorted(flags) {
 			t.Errorf("flags %q", flags)
 		}
 	})

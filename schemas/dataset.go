@@ -33,10 +33,11 @@ type SourceSummary struct {
 // CaptionsSummary says where a dataset's captions came from and what they are like.
 type CaptionsSummary struct {
 	From   string `json:"from"`   // CaptionsFromStore, CaptionsFromFile or CaptionsFromSource
-	Spec   string `json:"spec"`   // the store or file as given; empty for the source's own
 	Model  string `json:"model"`  // empty where no model wrote them
 	Prompt string `json:"prompt"` // likewise
 	Recipe string `json:"recipe"` // of a caption store, or the digest of a captions file
+	// Unmatched is the number of captions of pictures that the source does not list.
+	Unmatched int `json:"unmatched"`
 	// NamesMasked is the number of captions in which the class's name was replaced; -1 where that was not asked for.
 	NamesMasked int               `json:"names_masked"`
 	Flags       map[string]int    `json:"flags"` // captions by flag

@@ -115,7 +115,7 @@ func TestRunThroughFaults(t *testing.T) {
 	n := 0
 	for id, c := range store.Captions() {
 		n++
-		if flags := caption.Check(caption.Clean(c.Raw, caption.DefaultPrompt), c.Raw, c.FinishReason, caption.DefaultPrompt, "goldfish"); len(flags) > 0 {
+		if flags := caption.Check(caption.Clean(c.Raw, caption.DefaultPrompt), c.Raw, c.FinishReason, caption.DefaultPrompt); len(flags) > 0 {
 			t.Errorf("%s: %q: %s", id, flags, c.Raw)
 		}
 	}

@@ -6,8 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,8 +31,8 @@ type buildCmd struct {
 	Out      string        `required:"" placeholder:"DATASET" help:"Folder of the dataset; it appears whole."`
 	Name     string        `placeholder:"NAME" help:"Of the data set, by which ViLT's files are called. Default: mm_imagenet_r, food101 or dataset, by the source."`
 	Split    string        `placeholder:"SPEC" help:"own (the source's train and test folders, or split.json), ratio:F (stratified, seeded), a text file (train, wnid/file.jpg ..., test, ...), TRAIN.yaml,TEST.yaml (CODA-Prompt's), or a folder with train and test folders. Default: own where the source has one, otherwise ratio:0.8."`
-	Val      float64       `default:"0.1" placeholder:"F" help:"Share of train to set apart for validation, of each class; 0 for none. A split's own validation rows go first."`
-	Order    string        `default:"1993" placeholder:"ORDER" help:"Class order, written to class-order.txt: natural, a seed of numpy's permutation, split (CODA-Prompt's numbers), or a file."`
+	Val      float64       `default:"0.1" placeholder:"F" help:"Share of train to set apart for validation, of each class; 0 for none. A split's own validation rows go first. Default: 0.1."`
+	Order    string        `default:"1993" placeholder:"ORDER" help:"Class order, written to class-order.txt: natural, a seed of numpy's permutation, split (CODA-Prompt's numbers), or a file. Default: 1993."`
 	Seed     uint64        `default:"1" help:"Of a ratio split and of the validation rows."`
 	Layout   []layout.Kind `default:"hf" enum:"hf,vilt,hub" help:"hf: Hugging Face's load_from_disk. vilt: ViLT's Arrow files. hub: Parquet and a dataset card, for the Hub. Several: hf,vilt,hub."`
 	Mask     bool          `name:"mask-class-names" help:"Replace the class's names in each caption, for the ablation."`
@@ -36,9 +41,14 @@ type buildCmd struct {
 	JSON     bool          `help:"Print the manifest as JSON."`
 }
 
+var dataName = regexp.MustCompile(`^\w[\w.-]*$`)
+
 func (c *buildCmd) Validate() error {
-	if !(c.Val >= 0 && c.Val < 1) {
+	switch {
+	case !(c.Val >= 0 && c.Val < 1):
 		return fmt.Errorf("--val=%g: choose a share from 0 to below 1, such as 0.1", c.Val)
+	case c.Name != "" && !dataName.MatchString(c.Name):
+		return fmt.Errorf("--name=%q begins file names: use letters, digits, _, - and dots", c.Name)
 	}
 	return nil
 }
@@ -49,6 +59,9 @@ func (c *buildCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	defer pictures.Close()
+	if inside(pictures.Spec(), c.Out) {
+		return usageError{fmt.Errorf("--out=%s is inside the source, whose listing it would change: choose another folder", c.Out)}
+	}
 	captions, about, err := c.captions(e, pictures)
 	if err != nil {
 		return err
@@ -63,9 +76,14 @@ func (c *buildCmd) Run(ctx context.Context, e *env) error {
 	}
 	e.progress.done()
 	if c.JSON {
-		return json.NewEncoder(e.stdout).Encode(m)
+		err = json.NewEncoder(e.stdout).Encode(m)
+	} else {
+		err = c.summary(e, m)
 	}
-	return c.summary(e, m)
+	if n := len(m.Refused); err == nil && n > 0 {
+		err = failuresError{fmt.Errorf("%d entries were left out: %s/manifest.json lists each with its reason, the first is %s: %s", n, c.Out, m.Refused[0].Name, m.Refused[0].Reason)}
+	}
+	return err
 }
 
 func (c *buildCmd) summary(e *env, m schemas.DatasetManifest) error {
@@ -77,12 +95,9 @@ func (c *buildCmd) summary(e *env, m schemas.DatasetManifest) error {
 	if m.Captions.Model != "" {
 		by = " by " + m.Captions.Model
 	}
-	fmt.Fprintf(e.stdout, "%s: %s rows of %d classes, captions of %.0f words on average%s; %.1f %% of them name their class\n",
+	_, err := fmt.Fprintf(e.stdout, "%s: %s rows of %d classes, captions of %.0f words on average%s; %.1f %% of them name their class\n",
 		c.Out, strings.Join(rows, ", "), len(m.Classes), m.Captions.Statistics.Words.Mean, by, 100*m.Leakage.All.Named)
-	if n := len(m.Refused); n > 0 {
-		return failuresError{fmt.Errorf("%d entries were left out: %s/manifest.json lists each with its reason, the first is %s: %s", n, c.Out, m.Refused[0].Name, m.Refused[0].Reason)}
-	}
-	return nil
+	return err
 }
 
 // captions finds where texts come from: a caption store, a file, or the source itself.
@@ -111,10 +126,11 @@ func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
 	}
+	about := schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Recipe: digest, Unmatched: unmatched(e, s, maps.Keys(texts))}
 	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
 		raw, ok := texts[id]
 		return plainCaption(raw), "", ok
-	}), schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Spec: c.Captions, Recipe: digest}, nil
+	}), about, nil
 }
 
 // plainCaption is a text that no endpoint wrote: white space is all that is cleaned.
@@ -137,7 +153,9 @@ func (c *buildCmd) stored(e *env, s dataset.Source) (build.CaptionOf, schemas.Ca
 	for id, r := range store.Captions() {
 		answers[id] = r
 	}
-	about := schemas.CaptionsSummary{From: schemas.CaptionsFromStore, Spec: c.Captions, Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe}
+	about := schemas.CaptionsSummary{
+		From: schemas.CaptionsFromStore, Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe, Unmatched: unmatched(e, s, maps.Keys(answers)),
+	}
 	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
 		r, ok := answers[id]
 		return dataset.Caption{Text: caption.Clean(r.Raw, m.Prompt), ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
@@ -157,7 +175,7 @@ func checked(s dataset.Source, find func(id dataset.ID) (dataset.Caption, string
 		wg.Go(func() {
 			for i := w; i < len(entries); i += workers {
 				if c, finish, ok := find(entries[i].ID); ok {
-					c.Flags = caption.Check(c.Text, c.Raw, finish, c.Prompt, "")
+					c.Flags = caption.Check(c.Text, c.Raw, finish, c.Prompt)
 					made[i] = &c
 				}
 			}
@@ -176,6 +194,36 @@ func checked(s dataset.Source, find func(id dataset.ID) (dataset.Caption, string
 		}
 		return dataset.Caption{}, false
 	}
+}
+
+// unmatched counts the captions of pictures that s does not list, and warns of them.
+func unmatched(e *env, s dataset.Source, ids iter.Seq[dataset.ID]) int {
+	listed := map[dataset.ID]bool{}
+	for _, entry := range s.Entries() {
+		listed[entry.ID] = true
+	}
+	var left []dataset.ID
+	for id := range ids {
+		if !listed[id] {
+			left = append(left, id)
+		}
+	}
+	if len(left) > 0 {
+		e.log.Warn("captions of pictures that the source does not list", "captions", len(left), "first", slices.Min(left))
+	}
+	return len(left)
+}
+
+// inside says whether a folder is below the source of a spec.
+func inside(spec, dir string) bool {
+	_, root, _ := strings.Cut(spec, ":")
+	from, err := filepath.Abs(root)
+	to, err2 := filepath.Abs(dir)
+	if err != nil || err2 != nil {
+		return false
+	}
+	rel, err := filepath.Rel(from, to)
+	return err == nil && rel != "." && filepath.IsLocal(rel) // the folder itself holds other things, which is said later
 }
 
 // hasText says whether a source has the text of any picture.

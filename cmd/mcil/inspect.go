@@ -12,9 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/dataset/source"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
@@ -39,6 +42,7 @@ type finding struct {
 	Kind  string `json:"kind"`
 	Path  string `json:"path"`
 	Facts []fact `json:"facts"`
+	Data  any    `json:"data,omitempty"` // the same for machines, where there is more to it than the facts
 }
 
 type fact struct {
@@ -73,10 +77,20 @@ func (f *finding) print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", f.Path, f.Kind)
 	for _, x := range f.Facts {
-		fmt.Fprintf(&b, "  %-18s %v\n", x.Name, x.Value)
+		fmt.Fprintf(&b, "  %-18s %s\n", x.Name, printable(fmt.Sprint(x.Value)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printable is text without what a terminal would obey: names and captions come from outside.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // inspect finds out what a path is by the files that only one kind of folder has.
@@ -84,23 +98,9 @@ func inspect(ctx context.Context, path string) (*finding, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no such file or folder: %w", path, dataset.ErrNoSource)
 	}
-	kinds := []struct {
-		file    string
-		header  schemas.Header
-		inspect func(string) (*finding, error)
-	}{
-		{"run.json", schemas.RunHeader, inspectRun},
-		{"mcil.json", schemas.WeightsHeader, inspectWeights},
-		{"manifest.json", schemas.CaptionsHeader, inspectCaptions},
-		{"manifest.json", schemas.DatasetHeader, inspectDataset},
-	}
-	for _, k := range kinds {
-		var head schemas.Header
-		b, err := os.ReadFile(filepath.Join(path, k.file))
-		if err != nil || json.Unmarshal(b, &head) != nil || head.Schema != k.header.Schema {
-			continue
-		}
-		if err := k.header.Check(filepath.Join(path, k.file), head); err != nil {
+	if k := kindOf(path); k != nil {
+		var head schemas.Header // again, for the version
+		if err := schemas.ReadJSON(filepath.Join(path, k.file), k.header, &head); err != nil {
 			return nil, err
 		}
 		return k.inspect(path)
@@ -112,10 +112,34 @@ func inspect(ctx context.Context, path string) (*finding, error) {
 		return inspectExemplars(path)
 	case !info.IsDir() && (strings.HasSuffix(path, ".arrow") || strings.HasSuffix(path, ".parquet")):
 		return inspectShard(path)
-	case isLayout(path):
+	case layout.IsLayout(path):
 		return inspectLayout(path)
 	}
 	return inspectSource(ctx, path)
+}
+
+// kind is a kind of folder that we write.
+type kind struct {
+	file    string
+	header  schemas.Header
+	inspect func(string) (*finding, error)
+}
+
+// kindOf tells a folder of ours by the file that only its kind has; nil is something else.
+func kindOf(path string) *kind {
+	for _, k := range []kind{
+		{"run.json", schemas.RunHeader, inspectRun},
+		{"mcil.json", schemas.WeightsHeader, inspectWeights},
+		{"manifest.json", schemas.CaptionsHeader, inspectCaptions},
+		{"manifest.json", schemas.DatasetHeader, inspectDataset},
+	} {
+		var head schemas.Header
+		b, err := os.ReadFile(filepath.Join(path, k.file))
+		if err == nil && json.Unmarshal(b, &head) == nil && head.Schema == k.header.Schema {
+			return &k
+		}
+	}
+	return nil
 }
 
 func inspectSource(ctx context.Context, path string) (*finding, error) {
@@ -154,6 +178,14 @@ func inspectSource(ctx context.Context, path string) (*finding, error) {
 		f.add("own texts", "yes: mcil build needs no --captions")
 	}
 	f.refused(s.Refused())
+	var classes []map[string]string // in label order
+	for _, c := range s.Classes() {
+		classes = append(classes, map[string]string{"wnid": c.WNID, "name": c.Name})
+	}
+	f.Data = map[string]any{
+		"spec": s.Spec(), "pictures": len(s.Entries()), "bytes": size, "classes": classes, "styles": styles, "parts": parts,
+		"refused": append([]schemas.Refusal{}, s.Refused()...),
+	}
 	return f, nil
 }
 
@@ -199,7 +231,7 @@ func inspectCaptions(path string) (*finding, error) {
 		if n++; n == 1 {
 			first = fmt.Sprintf("%s: %s", id, text)
 		}
-		for _, flag := range caption.Check(text, c.Raw, c.FinishReason, m.Prompt, "") {
+		for _, flag := range caption.Check(text, c.Raw, c.FinishReason, m.Prompt) {
 			flags[flag]++
 		}
 	}
@@ -246,7 +278,7 @@ func inspectRun(path string) (*finding, error) {
 	var report schemas.Report
 	err := schemas.ReadJSON(filepath.Join(path, "report.json"), schemas.ReportHeader, &report)
 	if errors.Is(err, fs.ErrNotExist) {
-		done, err := filepath.Glob(filepath.Join(path, "phase-??"))
+		done, err := fs.Glob(os.DirFS(path), "phase-??")
 		f.add("state", fmt.Sprintf("%d phases done; run mcil train again to go on", len(done)))
 		return f, err
 	}

@@ -41,7 +41,7 @@ func inspectDataset(path string) (*finding, error) {
 	if err := schemas.ReadJSON(filepath.Join(path, "manifest.json"), schemas.DatasetHeader, &m); err != nil {
 		return nil, err
 	}
-	f := &finding{Kind: "a dataset", Path: path}
+	f := &finding{Kind: "a dataset", Path: path, Data: m}
 	f.add("name", m.Name)
 	f.add("source", m.Source.Spec)
 	f.add("classes", len(m.Classes))
@@ -93,16 +93,6 @@ func (f *finding) firstRow(name string, rows dataset.Rows) error {
 	return err
 }
 
-// isLayout tells a layout's own folder, or a folder that Hugging Face's save_to_disk left.
-func isLayout(path string) bool {
-	for _, glob := range []string{"dataset_dict.json", "data/*.parquet", "*_train.arrow"} {
-		if found, _ := filepath.Glob(filepath.Join(path, glob)); len(found) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 func inspectLayout(path string) (*finding, error) {
 	d, err := layout.Open(path)
 	if err != nil {
@@ -113,6 +103,7 @@ func inspectLayout(path string) (*finding, error) {
 	for name, split := range d.Splits {
 		rows[name] = split.Len()
 	}
+	f.Data = map[string]any{"classes": len(d.Classes), "rows": rows}
 	f.add("classes", len(d.Classes))
 	f.add("rows", inOrder(rows))
 	return f, f.firstRow("first train row", d.Splits[dataset.Train])
@@ -124,7 +115,9 @@ func inspectShard(path string) (*finding, error) {
 		return nil, err
 	}
 	defer s.Close()
-	f := &finding{Kind: "a shard of a dataset", Path: path}
+	f := &finding{Kind: "a shard of a dataset", Path: path, Data: map[string]any{
+		"form": s.Form, "rows": s.Rows.Len(), "columns": s.Columns, "class_names": s.ClassNames,
+	}}
 	f.add("form", s.Form)
 	f.add("rows", s.Rows.Len())
 	f.add("classes", len(s.ClassNames))
@@ -165,7 +158,12 @@ func inspectRow(path, name string) (*finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &finding{Kind: "a row", Path: path}
+	f := &finding{Kind: "a row", Path: path, Data: map[string]any{
+		"split": split, "row": i, "id": row.ID, "label": row.Label, "wnid": row.WNID, "class_name": row.ClassName, "style": row.Style,
+		"caption": row.Caption, "caption_raw": row.Raw, "caption_flags": append([]string{}, row.Flags...), "caption_model": row.Model,
+		"caption_prompt": row.Prompt, "request_fingerprint": row.Fingerprint, "image_bytes": len(row.Image), "width": row.Width,
+		"height": row.Height, "orientation": row.Orientation, "image_sha256": row.ImageSHA256,
+	}}
 	f.add("id", row.ID)
 	f.add("place", strings.TrimPrefix(fmt.Sprintf("%s/%d", split, i), "/"))
 	f.add("label", row.Label)
@@ -209,14 +207,17 @@ func (c *inspectCmd) verify(ctx context.Context, e *env) error {
 		return fmt.Errorf("%s: no such file or folder: %w", c.Path, dataset.ErrNoSource)
 	}
 	var r verify.Result
+	kind := kindOf(c.Path)
 	switch {
 	case err != nil:
 		return err
-	case isDataset(c.Path):
+	case kind != nil && kind.header.Schema != schemas.DatasetHeader.Schema:
+		return fmt.Errorf("%s: is neither a source nor a dataset, and these are what --verify knows: %w", c.Path, dataset.ErrRefused)
+	case kind != nil:
 		r, err = verify.Dataset(ctx, c.Path, o)
 	case !info.IsDir() && (strings.HasSuffix(c.Path, ".arrow") || strings.HasSuffix(c.Path, ".parquet")):
 		r, err = verify.File(ctx, c.Path, o)
-	case isLayout(c.Path):
+	case layout.IsLayout(c.Path):
 		return fmt.Errorf("%s: is one layout of a dataset: verify the whole, whose manifest.json has the digests, or one of its shards: %w", c.Path, dataset.ErrRefused)
 	default:
 		var s dataset.Source
@@ -236,17 +237,11 @@ func (c *inspectCmd) verify(ctx context.Context, e *env) error {
 	} else {
 		fmt.Fprintf(e.stdout, "%s: %d files, %d rows, %d pictures decoded, %d wrong\n", c.Path, r.Files, r.Rows, r.Pictures, len(r.Wrong))
 		for _, w := range r.Wrong {
-			fmt.Fprintf(e.stdout, "  %s: %s\n", w.Name, w.Reason)
+			fmt.Fprintf(e.stdout, "  %s\n", printable(w.Name+": "+w.Reason))
 		}
 	}
 	if len(r.Wrong) > 0 {
 		return failuresError{fmt.Errorf("%s: %d things are wrong, the first: %s: %s", c.Path, len(r.Wrong), r.Wrong[0].Name, r.Wrong[0].Reason)}
 	}
 	return nil
-}
-
-func isDataset(path string) bool {
-	var head schemas.Header
-	b, err := os.ReadFile(filepath.Join(path, "manifest.json"))
-	return err == nil && json.Unmarshal(b, &head) == nil && head.Schema == schemas.DatasetHeader.Schema
 }

@@ -127,7 +127,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(stderr, "\nmcil: interrupted: saving what is done (again to abort)")
+		fmt.Fprintln(stderr, "\nmcil: interrupted: stopping where the same command can go on (again to abort)")
 		cancel()
 		if _, ok := <-signals; ok {
 			os.Exit(exitInterrupted)

@@ -32,7 +32,7 @@ import (
 	"github.com/mcil/mcil/schemas"
 )
 
-// CaptionOf returns the caption of a picture, and false where there is none. Build calls it twice a picture: it should look
+// CaptionOf returns the caption of a picture, and false where there is none. Build calls it several times a picture: it should look
 // up, not compute.
 type CaptionOf func(id dataset.ID) (dataset.Caption, bool)
 
@@ -56,7 +56,7 @@ type Options struct {
 	Workers int // that read pictures; default 1
 	// ShardBytes is how many bytes of pictures a file of a split holds, about; default 500 MiB.
 	ShardBytes int64
-	Force      bool // replace a dataset that was built from something else; a folder of other things is never replaced
+	Force      bool // build anew whatever dataset is there; a folder of other things is never replaced
 	// Progress, if not nil, is told of every row, one call at a time.
 	Progress func(done, total int)
 }
@@ -75,7 +75,8 @@ func DefaultName(spec string) string {
 	return "dataset"
 }
 
-// Build writes the dataset to dir and returns its manifest. A dataset that was built from the same input is left alone. A
+// Build writes the dataset to dir and returns its manifest. A dataset that was built from the same input is left alone; a
+// picture that changed in place without changing its size is not noticed, as pictures are not read for that. A
 // picture without a caption, or that cannot be read, is refused with its reason; the rest is written.
 func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schemas.DatasetManifest, error) {
 	var m schemas.DatasetManifest
@@ -100,8 +101,11 @@ func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schema
 	switch {
 	case place.refusal != nil && (!o.Force || place.foreign):
 		return m, place.refusal
-	case place.old != nil && place.old.Inputs == b.manifest.Inputs:
-		place.discard() // what a kill left; the dataset is whole without that, and its disk may be read-only
+	case place.old != nil && !o.Force && place.old.Inputs == b.manifest.Inputs:
+		if name := place.incomplete(); name != "" {
+			return m, fmt.Errorf("dataset %s: %s is missing or has another size than the manifest says: give --force to build it again: %w", dir, name, dataset.ErrRefused)
+		}
+		place.tidy()
 		return *place.old, nil
 	case place.old != nil && !o.Force:
 		return m, fmt.Errorf("dataset %s: was built from other pictures, captions or settings: give --force to replace it, or another --out: %w", dir, dataset.ErrRefused)
@@ -109,6 +113,7 @@ func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schema
 	if err := place.begin(); err != nil {
 		return m, fmt.Errorf("dataset %s: %w", dir, err)
 	}
+	defer place.release()
 	m, err = b.run(ctx, place.partial)
 	if err != nil {
 		return m, errors.Join(fmt.Errorf("dataset %s: %w", dir, err), os.RemoveAll(place.partial))
@@ -126,17 +131,17 @@ func (o Options) inputs(s dataset.Source, parts dataset.Split, order []int) stri
 	w := bufio.NewWriterSize(h, 1<<16)
 	fmt.Fprintln(w, schemas.RowsHeader, schemas.DatasetHeader, o.Name, sorted(o.Layouts), o.ShardBytes, o.About.Recipe, o.MaskNames, o.Decode, order)
 	for _, c := range s.Classes() {
-		fmt.Fprintln(w, c)
+		fmt.Fprintf(w, "%q\n", c)
 	}
 	for _, r := range s.Refused() {
 		fmt.Fprintf(w, "%q %q\n", r.Name, r.Reason)
 	}
 	for _, e := range s.Entries() {
 		c, ok := o.Captions(e.ID)
-		fmt.Fprintln(w, e.ID, e.Label, e.SizeBytes, e.Style, ok, len(c.Text), len(c.Raw), c.Flags)
-		for _, text := range [...]string{c.Text, c.Raw, c.ImageSHA256, c.Model, c.Prompt, c.Fingerprint} {
+		fmt.Fprintln(w, e.Label, e.SizeBytes, ok, len(c.Flags))
+		for _, text := range append([]string{string(e.ID), e.Style, c.Text, c.Raw, c.ImageSHA256, c.Model, c.Prompt, c.Fingerprint}, c.Flags...) {
+			fmt.Fprintln(w, len(text))
 			w.WriteString(text)
-			w.WriteByte('\n')
 		}
 	}
 	split.Write(w, parts) // a hash takes everything

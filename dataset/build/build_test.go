@@ -193,7 +193,7 @@ func TestBuildAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := datasettest.Tree(t, dir)
-	for _, o := range []build.Options{{}, {Force: true}, {Workers: 3}, {Split: split.Options{Spec: "ratio:0.8"}}} {
+	for _, o := range []build.Options{{}, {Workers: 3}, {Split: split.Options{Spec: "ratio:0.8"}}} {
 		if m := mustBuild(t, s, dir, o); !reflect.DeepEqual(m, first) {
 			t.Errorf("%+v: another manifest", o)
 		}
@@ -368,7 +368,9 @@ func TestBuildErrorsLeaveNothing(t *testing.T) {
 			}
 		}}, context.Canceled, nil},
 		{"no captions", s, build.Options{Captions: func(dataset.ID) (dataset.Caption, bool) { return dataset.Caption{}, false }}, dataset.ErrRefused,
-			[]string{"none of 24 pictures has a caption", "mcil caption"}},
+			[]string{"none of 24 pictures has a caption", "CLASS/FILE"}},
+		{"no answers", s, build.Options{About: schemas.CaptionsSummary{From: schemas.CaptionsFromStore}, Captions: func(dataset.ID) (dataset.Caption, bool) { return dataset.Caption{}, false }}, dataset.ErrRefused,
+			[]string{"mcil caption"}},
 		{"read error", failing{s, broken}, build.Options{Captions: captions}, broken, []string{"disk on fire"}},
 		{"two classes of one name", twins, build.Options{Captions: captionsOf(t, twins, nil)}, dataset.ErrRefused, []string{`two classes are called "crane"`}},
 	} {
@@ -472,4 +474,95 @@ func TestBuildManifestConforms(t *testing.T) {
 			t.Error("a manifest without leakage conforms")
 		}
 	}
+}
+
+// What is there is left alone only where it is whole; --force builds anew.
+func TestBuildAgainWhereFilesAreMissing(t *testing.T) {
+	s := openSource(t, datasettest.WriteFolder(t, datasettest.Layout(t, 4)))
+	dir := filepath.Join(t.TempDir(), "data")
+	mustBuild(t, s, dir, build.Options{})
+	want := datasettest.Tree(t, dir)
+	shard := filepath.Join(dir, "hf", "train", "data-00000-of-00001.arrow")
+	for _, damage := range []func() error{
+		func() error { return os.Remove(shard) },
+		func() error { return os.Truncate(shard, 100) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := build.Build(t.Context(), s, dir, build.Options{Captions: captionsOf(t, s, nil), Program: program})
+		datasettest.WantError(t, err, dataset.ErrRefused, "hf/train/data-00000-of-00001.arrow", "--force")
+		mustBuild(t, s, dir, build.Options{Force: true})
+		datasettest.SameTree(t, datasettest.Tree(t, dir), want)
+	}
+}
+
+// A picture that changed in place is not looked for, and --force takes it.
+func TestBuildForceReadsAgain(t *testing.T) {
+	pictures := datasettest.WriteFolder(t, datasettest.Layout(t, 4))
+	s := openSource(t, pictures)
+	captions := func(id dataset.ID) (dataset.Caption, bool) { return dataset.Caption{Text: "a picture"}, true }
+	dir := filepath.Join(t.TempDir(), "data")
+	first := mustBuild(t, s, dir, build.Options{Captions: captions})
+	file := filepath.Join(pictures, filepath.FromSlash(string(s.Entries()[0].ID)))
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-10] ^= 1 // in the compressed pixels
+	if err := os.WriteFile(file, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(dir, "hf", "train", "state.json")
+	before, err := os.ReadFile(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := mustBuild(t, s, dir, build.Options{Captions: captions, Force: true})
+	after, err := os.ReadFile(state)
+	if err != nil || second.Source.Digest == first.Source.Digest || second.Digest == first.Digest {
+		t.Errorf("the changed picture was not read (%v)", err)
+	}
+	if inTrain := slices.Contains(newSplit(t, s, split.Options{})[dataset.Train], s.Entries()[0].ID); inTrain == bytes.Equal(before, after) {
+		t.Error("the fingerprint by which datasets caches is not of the content")
+	}
+}
+
+// Two builds into one folder: the second says so, and the first is not disturbed.
+func TestBuildWhileAnotherBuilds(t *testing.T) {
+	s := openSource(t, datasettest.WriteFolder(t, datasettest.Layout(t, 6)))
+	captions := captionsOf(t, s, nil)
+	dir := filepath.Join(t.TempDir(), "data")
+	asked := false
+	mustBuild(t, s, dir, build.Options{Captions: captions, Progress: func(done, _ int) {
+		if asked {
+			return
+		}
+		asked = true
+		_, err := build.Build(t.Context(), s, dir, build.Options{Captions: captions})
+		datasettest.WantError(t, err, dataset.ErrRefused, dir, "another build is writing it")
+	}})
+	clean := filepath.Join(t.TempDir(), "data")
+	mustBuild(t, s, clean, build.Options{Captions: captions})
+	datasettest.SameTree(t, datasettest.Tree(t, dir), datasettest.Tree(t, clean))
+	noLeftovers(t, filepath.Dir(dir), "data")
+}
+
+// A link to a dataset stays one.
+func TestBuildThroughALink(t *testing.T) {
+	s := openSource(t, datasettest.WriteFolder(t, datasettest.Layout(t, 4)))
+	parent := t.TempDir()
+	real, link := filepath.Join(parent, "real"), filepath.Join(parent, "link")
+	mustBuild(t, s, real, build.Options{Split: split.Options{Seed: 9}})
+	if err := os.Symlink("real", link); err != nil {
+		t.Fatal(err)
+	}
+	mustBuild(t, s, link, build.Options{Force: true})
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link was replaced (%v)", err)
+	}
+	clean := filepath.Join(t.TempDir(), "data")
+	mustBuild(t, s, clean, build.Options{})
+	datasettest.SameTree(t, datasettest.Tree(t, real), datasettest.Tree(t, clean))
+	noLeftovers(t, parent, "link", "real")
 }

@@ -18,6 +18,7 @@ type place struct {
 	old     *schemas.DatasetManifest // of the dataset that is there
 	refusal error                    // why what is there cannot be replaced without asking
 	foreign bool                     // Build did not write it, so that no flag makes Build replace it
+	lock    *os.File                 // the folder partial, which is this process's while it is open
 }
 
 // claim looks at dir. It first undoes the first half of a swap that was killed between its renames: the old dataset is
@@ -28,6 +29,9 @@ func claim(dir string) (*place, error) {
 		if dir, err = filepath.Abs(dir); err != nil {
 			return nil, fmt.Errorf("dataset: %w", err)
 		}
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil { // a link stays one
+		dir = real
 	}
 	beside := func(suffix string) string {
 		return filepath.Join(filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+suffix)
@@ -64,12 +68,61 @@ func (p *place) look() {
 	}
 }
 
-// begin makes the folder to write into, without what a killed run left.
+// begin makes the folder to write into, takes it for this process, and empties it of what a killed run left.
 func (p *place) begin() error {
-	if err := errors.Join(os.RemoveAll(p.partial), p.discard()); err != nil {
+	if err := os.MkdirAll(p.partial, 0o777); err != nil {
 		return err
 	}
-	return os.MkdirAll(p.partial, 0o777)
+	f, err := os.Open(p.partial)
+	if err != nil {
+		return err
+	}
+	if err := p.take(f); err != nil {
+		f.Close()
+		return err
+	}
+	p.lock = f
+	left, err := os.ReadDir(p.partial)
+	for _, d := range left {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(p.partial, d.Name())))
+	}
+	return errors.Join(err, p.discard())
+}
+
+// take locks the folder partial, unless another process has it, or had it and gave it its final name.
+func (p *place) take(f *os.File) error {
+	busy := fmt.Errorf("another build is writing it: wait for it, or give another --out: %w", dataset.ErrRefused)
+	if err := lock(f); err != nil {
+		return busy
+	}
+	locked, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Stat(p.partial); err != nil || !os.SameFile(locked, named) {
+		return busy
+	}
+	return nil
+}
+
+// release ends what begin began, after finish or in its place.
+func (p *place) release() { p.lock.Close() }
+
+// incomplete names a file of the old dataset that is not there, or has another size, and is empty where there is none.
+func (p *place) incomplete() string {
+	for _, f := range p.old.Files {
+		if info, err := os.Stat(filepath.Join(p.dir, filepath.FromSlash(f.Path))); err != nil || info.Size() != f.Bytes {
+			return f.Path
+		}
+	}
+	return ""
+}
+
+// tidy deletes the dataset that a killed run replaced, unless a run is under way.
+func (p *place) tidy() {
+	if _, err := os.Lstat(p.partial); errors.Is(err, fs.ErrNotExist) {
+		p.discard() // the dataset is whole without that, and its disk may be read-only
+	}
 }
 
 // finish puts what was written in its place. What was there goes to replaced first and is deleted last, so that a kill never

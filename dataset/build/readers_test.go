@@ -21,8 +21,7 @@ import (
 )
 
 // TestReaders is `make test-readers`: what datasets and pyarrow read of every layout is what the source holds. It needs
-// MCIL_PYTHON; MCIL_READERS_TAR may name an archive in ImageNet-R's layout to be tried as well, with its own split.txt
-// beside the class folders, if it has one.
+// MCIL_PYTHON; MCIL_READERS_TAR may name an archive in ImageNet-R's layout to be tried as well.
 func TestReaders(t *testing.T) {
 	if os.Getenv("MCIL_PYTHON") == "" {
 		t.Fatal("MCIL_PYTHON names no Python with datasets and pyarrow: run make test-readers")
@@ -94,7 +93,7 @@ func checkReaders(t *testing.T, s dataset.Source, o build.Options) {
 			err = lines.Encode(map[string]any{
 				"split": name, "id": id, "label": e.Label, "caption": c.Text, "wnid": class.WNID, "class_name": class.Name, "style": e.Style,
 				"width": info.Width, "height": info.Height, "orientation": info.Orientation, "image_sha256": dataset.Digest(encoded), "caption_raw": c.Raw,
-				"caption_model": c.Model, "caption_prompt": c.Prompt, "request_fingerprint": c.Fingerprint, "caption_flags": append([]string{}, c.Flags...), "decodes": true,
+				"caption_model": c.Model, "caption_prompt": c.Prompt, "request_fingerprint": c.Fingerprint, "caption_flags": append([]string{}, c.Flags...),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -68,7 +68,7 @@ func (b *build) run(ctx context.Context, dir string) (schemas.DatasetManifest, e
 		return b.manifest, err
 	}
 	w, err := layout.Create(dir, sorted(b.o.Layouts), layout.Options{
-		Name: b.o.Name, ClassNames: b.classNames(), ShardBytes: b.o.ShardBytes, Fingerprint: b.manifest.Inputs[:16],
+		Name: b.o.Name, ClassNames: b.classNames(), ShardBytes: b.o.ShardBytes,
 	})
 	if err != nil {
 		return b.manifest, err
@@ -119,7 +119,11 @@ func (b *build) captioned() (dataset.Split, error) {
 		}
 	}
 	if b.total == 0 {
-		return nil, fmt.Errorf("none of %d pictures has a caption: run mcil caption first: %w", len(b.entries), dataset.ErrRefused)
+		hint := "run mcil caption first"
+		if b.o.About.From != schemas.CaptionsFromStore {
+			hint = "paths are CLASS/FILE, as mcil inspect shows them"
+		}
+		return nil, fmt.Errorf("none of %d pictures has a caption: %s: %w", len(b.entries), hint, dataset.ErrRefused)
 	}
 	if len(bare) > 0 { // no reader opens a dataset without train or test rows
 		return nil, fmt.Errorf("split %s: none of its %d pictures has a caption: %w", bare[0], len(b.parts[bare[0]]), dataset.ErrRefused)
@@ -163,7 +167,7 @@ func (b *build) writeSplit(ctx context.Context, w *layout.Writer, name string, i
 			b.o.Progress(b.done, b.total)
 		}
 	}
-	if len(b.written[name]) == 0 {
+	if len(b.written[name]) == 0 && (name == dataset.Train || name == dataset.Test) { // no reader opens a dataset without them
 		return fmt.Errorf("split %s: no picture can be read: %w", name, dataset.ErrRefused)
 	}
 	return nil

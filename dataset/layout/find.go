@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/mcil/mcil/dataset"
 )
@@ -21,8 +22,9 @@ type splitFiles struct {
 
 // Names of the files of a split, as the readers of these layouts want them.
 var (
-	viltFile = regexp.MustCompile(`^(.+)_(train|val|test)\.arrow$`)
-	hubFile  = regexp.MustCompile(`^(\w+(?:\.\w+)*)-(\d{5})-of-(\d{5})\.parquet$`)
+	viltFile  = regexp.MustCompile(`^(.+)_(train|val|test)\.arrow$`) // of the parts by which a folder is known
+	arrowFile = regexp.MustCompile(`^(.+)\.arrow$`)
+	hubFile   = regexp.MustCompile(`^(\w+(?:\.\w+)*)-(\d{5})-of-(\d{5})\.parquet$`)
 )
 
 // findLayout finds the folder to open in or at path.
@@ -115,17 +117,32 @@ func hfFiles(dir string) ([]splitFiles, error) {
 	return found, nil
 }
 
+// viltFiles lists NAME_PART.arrow for every part. NAME is what precedes _train.arrow, or where several files end so, the
+// shortest of them: the others are parts of that name, unless they have a test file and so are another data set.
 func viltFiles(dir string) ([]splitFiles, error) {
-	var found []splitFiles
-	for _, m := range matches(dir, viltFile) {
-		if name := matches(dir, viltFile)[0][1]; name != m[1] {
+	known := matches(dir, viltFile) // not empty: it makes the folder one of this layout
+	name := known[0][1]
+	for _, m := range known {
+		if first := name + "_" + dataset.Train + ".arrow"; m[2] == dataset.Train && (!fileExists(filepath.Join(dir, first)) || len(m[1]) < len(name)) {
+			name = m[1]
+		}
+	}
+	for _, m := range known {
+		other := filepath.Join(dir, m[1]+"_")
+		if !strings.HasPrefix(m[0], name+"_") || m[1] != name && fileExists(other+dataset.Train+".arrow") && fileExists(other+dataset.Test+".arrow") {
 			return nil, fmt.Errorf("has the files of several data sets, %s and %s: keep one: %w", name, m[1], dataset.ErrRefused)
 		}
-		file := filepath.Join(dir, m[0])
-		split := m[2]
-		if split == "val" {
+	}
+	var found []splitFiles
+	for _, m := range matches(dir, arrowFile) {
+		split, ours := strings.CutPrefix(m[1], name+"_")
+		if !ours || !splitName.MatchString(split) {
+			continue
+		}
+		if split == viltName(dataset.Validation) {
 			split = dataset.Validation
 		}
+		file := filepath.Join(dir, m[0])
 		found = append(found, splitFiles{split: split, where: file, files: []string{file}})
 	}
 	return found, nil

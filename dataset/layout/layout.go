@@ -14,6 +14,11 @@
 // [Open] reads what Writer wrote, and what other programs wrote in the same forms.
 package layout
 
+import (
+	"path/filepath"
+	"slices"
+)
+
 // Kind is a form of a dataset on disk.
 type Kind string
 
@@ -26,3 +31,9 @@ const (
 
 // Kinds lists them in the order in which a dataset is looked through for one to read.
 func Kinds() []Kind { return []Kind{HF, ViLT, Hub} }
+
+// IsLayout says whether dir itself has one of the forms, or is a single split of datasets' save_to_disk, which [Open] refuses
+// with a reason. A dataset of ours has its layouts one folder below.
+func IsLayout(dir string) bool {
+	return fileExists(filepath.Join(dir, "state.json")) || slices.ContainsFunc(Kinds(), func(k Kind) bool { return isLayout(dir, k) })
+}

@@ -24,18 +24,6 @@ func (n *Names) Find(text string) []Mention {
 	return out
 }
 
-// NamesClass says whether text holds the class's name in any form. It is for one class and a few texts; a [Names] knows
-// synonyms, too, and is faster.
-func NamesClass(text, className string) bool {
-	words := nameWords(className)
-	if len(words) == 0 {
-		return false
-	}
-	n := &Names{forms: make(map[string][]form, 4*len(className))}
-	n.addName(words, 0, Exact, Inflected)
-	return len(n.Find(text)) > 0
-}
-
 // hit is a mention and what is needed to replace it.
 type hit struct {
 	Mention

@@ -246,12 +246,3 @@ func TestSpeed(t *testing.T) {
 		t.Errorf("%+v, %+v", l.All, l.BagOfWords)
 	}
 }
-
-func BenchmarkNamesClass(b *testing.B) {
-	text := "The image features a " + strings.Repeat("large and colourful drawing of a fish ", 8) + "beside great white sharks."
-	for b.Loop() {
-		if !NamesClass(text, "great_white_shark") {
-			b.Fatal("not found")
-		}
-	}
-}

@@ -125,9 +125,6 @@ func TestInflections(t *testing.T) {
 		if got := n.Find(c.text); len(got) != 1 || got[0].Kind != Inflected {
 			t.Errorf("%q does not name %q as inflected: %v", c.text, c.class, got)
 		}
-		if !NamesClass(c.text, c.class) {
-			t.Errorf("NamesClass(%q, %q) = false", c.text, c.class)
-		}
 	}
 }
 
@@ -142,8 +139,33 @@ func TestNoNames(t *testing.T) {
 		if got := NewNames([]Class{{"", c.class}}).Find(c.text); len(got) > 0 {
 			t.Errorf("%q names %q: %v", c.text, c.class, got)
 		}
-		if NamesClass(c.text, c.class) {
-			t.Errorf("NamesClass(%q, %q) = true", c.text, c.class)
+	}
+}
+
+// Names within sentences. More than one mention is in some.
+func TestNamesInSentences(t *testing.T) {
+	for _, c := range []struct {
+		text, class string
+		want        []string
+	}{
+		{"a drawing of a Goldfish.", "goldfish", []string{"0 exact Goldfish"}},
+		{"two Great White Sharks swim", "great_white_shark", []string{"0 inflected Great White Sharks"}},
+		{"a shark swims", "great_white_shark", nil},
+		{"a pair of binoculars", "binoculars", []string{"0 exact binoculars"}},
+		{"timber wolves howl", "timber_wolf", []string{"0 inflected timber wolves"}},
+		{"three ladies' flies", "fly", []string{"0 inflected flies"}},
+		{"a fox's tail, a red fox's", "red_fox", []string{"0 inflected red fox's"}},
+		{"a red-fox sticker", "red_fox", []string{"0 exact red-fox"}},
+		{"a red fox\u2019s den", "red_fox", []string{"0 inflected red fox\u2019s"}},
+		{"a hot dog, a hot-dog", "hotdog", []string{"0 exact hot dog", "0 exact hot-dog"}},
+		{"a caf\u00e9", "cafe", []string{"0 exact caf\u00e9"}},
+		{"it is red, fox or not", "red_fox", nil},
+		{"a corn on the cob", "acorn", nil},
+		{"", "ant", nil},
+		{"an ant", "", nil},
+	} {
+		if got := find(NewNames([]Class{{"", c.class}}), c.text); !slices.Equal(got, c.want) {
+			t.Errorf("%q names %q: %q, want %q", c.text, c.class, got, c.want)
 		}
 	}
 }

@@ -20,6 +20,11 @@
 // transparent palette entry), whether or not any pixel uses it. An RGB JPEG and a YCbCr one are both rgb, and CMYK and
 // Adobe's YCCK are both cmyk.
 //
+// # Where it differs from Pillow
+//
+// A grey PNG of 16 bits keeps its high byte, where Pillow's convert("RGB") clips. JPEGs with less chroma than luma are
+// enlarged by Go's decoder as they are, where libjpeg-turbo smooths; on drawings and photographs the difference is small.
+//
 // # Bytes stay as they are
 //
 // Nothing here rewrites a picture. EXIF's orientation is reported, and applied only by those who call [Orient].

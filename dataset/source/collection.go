@@ -59,10 +59,8 @@ var partFolders = map[string]string{
 	"train": dataset.Train, "val": dataset.Validation, "validation": dataset.Validation, "test": dataset.Test,
 }
 
-var (
-	pictureName = regexp.MustCompile(`(?i)\.(jpe?g|png|gif|webp|bmp)$`)
-	otherName   = regexp.MustCompile(`(?i)(\.(txt|csv|tsv|json|jsonl|md|xml|html?|ya?ml|pdf|db|ini|lst|log|py|sh|zip|tar|gz|tgz|7z|npy|npz|mat|arrow|parquet)|^readme|^licen[cs]e)$`)
-)
+// otherName is how files beside pictures are called.
+var otherName = regexp.MustCompile(`(?i)(\.(txt|csv|tsv|json|jsonl|md|xml|html?|ya?ml|pdf|db|ini|lst|log|py|sh|zip|tar|gz|tgz|7z|npy|npz|mat|arrow|parquet)|^readme|^licen[cs]e)$`)
 
 // place is where a file is in a source's layout.
 type place struct {
@@ -76,7 +74,7 @@ func (c *collection) add(where func(folders []string) place, styled bool) {
 	for _, f := range c.tree.files {
 		rel, inside := below(c.root, f.path)
 		dir, base := path.Split(rel)
-		if dir == "" && !pictureName.MatchString(base) {
+		if dir == "" && !dataset.IsPictureName(base) {
 			continue // README.txt, licences, lists
 		}
 		var p place

@@ -227,12 +227,17 @@ func (s *food101) readTexts() error {
 
 // readTitles reads lines "file name,title,class". The class tells apart pictures of one name.
 func (s *food101) readTitles(name string, b []byte, put func(i int, text string)) error {
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(b, byteOrderMark)))
+	b = bytes.TrimPrefix(b, []byte(dataset.ByteOrderMark))
+	r := csv.NewReader(bytes.NewReader(b))
 	r.FieldsPerRecord, r.ReuseRecord = -1, true
 	for {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		var bare *csv.ParseError
+		if errors.As(err, &bare) && errors.Is(err, csv.ErrBareQuote) {
+			record, err = readLazily(b, bare.StartLine, bare.Line)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", name, err, dataset.ErrRefused)
@@ -253,14 +258,21 @@ func (s *food101) readTitles(name string, b []byte, put func(i int, text string)
 	}
 }
 
+// readLazily reads the record in these lines of a CSV, from 1, in which a title such as caf "au" lait has bare quotes. It is
+// for such records only: read so throughout, a file with a quote that is never closed would lose all lines below it.
+func readLazily(b []byte, first, last int) ([]string, error) {
+	lines := bytes.SplitAfterN(b, []byte("\n"), last+1)
+	r := csv.NewReader(bytes.NewReader(bytes.Join(lines[first-1:min(last, len(lines))], nil)))
+	r.FieldsPerRecord, r.LazyQuotes = -1, true
+	return r.Read()
+}
+
 // clean trims white space and nothing else.
 func clean(text string) string { return strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD")) }
 
-var byteOrderMark = []byte("\uFEFF")
-
 // readObject calls visit for each key of a JSON object, to decode its value.
 func readObject(name string, b []byte, visit func(key string, d *json.Decoder) error) error {
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(b, byteOrderMark)))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(b, []byte(dataset.ByteOrderMark))))
 	err := func() error {
 		if t, err := d.Token(); err != nil || t != json.Delim('{') {
 			return cmp.Or(err, errors.New("not a JSON object"))

@@ -132,6 +132,18 @@ func TestFood101Classes(t *testing.T) {
 	wantRefused(t, s, schemas.Refusal{Name: "images/train/b/b_1.jpg", Reason: "class_idx.json has no number for its class"})
 }
 
+// Titles were gathered from the web: a quote in one need not be CSV's.
+func TestFood101BareQuotes(t *testing.T) {
+	files := append(named("images/train/tacos/a.jpg", "images/train/tacos/b.jpg", "images/test/sushi/c.jpg"),
+		text("texts/train_titles.csv", "elsewhere.jpg,\"of\ntwo lines\",12\" tacos\na.jpg,caf \"au\" lait,tacos\nb.jpg,\"a \"\"quoted\"\", one\",tacos\n"), text("texts/test_titles.csv", "c.jpg,12\" roll,sushi\n"))
+	s := openSource(t, "food101:"+datasettest.WriteFolder(t, files))
+	for id, want := range map[dataset.ID]string{"tacos/a.jpg": `caf "au" lait`, "tacos/b.jpg": `a "quoted", one`, "sushi/c.jpg": `12" roll`} {
+		if got, _ := s.(dataset.Captioned).Text(id); got != want {
+			t.Errorf("text of %s: %q, want %q", id, got, want)
+		}
+	}
+}
+
 func TestFood101Damaged(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
@@ -148,6 +160,7 @@ func TestFood101Damaged(t *testing.T) {
 		{"text.json", `{"tacos_0.jpg": 7}`, []string{`the text of "tacos_0.jpg"`}},
 		{"text.json", `{} {}`, []string{"more follows"}},
 		{"texts/train_titles.csv", "tacos_0.jpg,a,tacos\ntacos_1.jpg,\"b,tacos\n", []string{"line 2"}},
+		{"texts/train_titles.csv", "tacos_0.jpg,a 12\" one,tacos\ntacos_1.jpg,\"b,tacos\n", []string{"line 2"}},
 		{"texts/test_titles.csv", "tacos_0.jpg,a,tacos\n\nalone\n", []string{"line 3: 1 fields, want file name, title and class"}},
 	} {
 		t.Run(c.name+" "+c.body, func(t *testing.T) {

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/mcil/mcil/dataset"
@@ -47,7 +45,7 @@ func ReadTexts(name string) (texts map[dataset.ID]string, sha256 string, err err
 		return nil, "", err
 	}
 	l := texter{texts: map[dataset.ID]string{}, lines: map[dataset.ID]int{}}
-	body := bytes.TrimPrefix(b, byteOrderMark)
+	body := bytes.TrimPrefix(b, []byte(dataset.ByteOrderMark))
 	switch first := bytes.TrimLeft(body, " \t\r\n"); {
 	case len(first) == 0:
 		err = errors.New("it is empty")
@@ -71,7 +69,7 @@ type texter struct {
 }
 
 func (l *texter) put(line int, name, text string) error {
-	id, err := idOf(name)
+	id, err := dataset.IDOf(strings.TrimSpace(name))
 	if err != nil {
 		return fmt.Errorf("line %d: %w", line, err)
 	}
@@ -87,22 +85,6 @@ func (l *texter) put(line int, name, text string) error {
 		l.texts[id], l.lines[id] = text, line
 	}
 	return nil
-}
-
-// idOf is the class-relative end of a path.
-func idOf(name string) (dataset.ID, error) {
-	if !strings.Contains(name, "/") {
-		name = strings.ReplaceAll(name, `\`, "/")
-	}
-	dir, base := path.Split(path.Clean(strings.TrimSpace(name)))
-	class := path.Base(dir)
-	switch {
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "", fmt.Errorf("the path %q has control characters or is not UTF-8", name)
-	case dir == "" || class == "/" || class == "." || class == ".." || base == "" || base == "..":
-		return "", fmt.Errorf("%q is no path of a picture in its class folder, such as n01443537/sketch_0.jpg", name)
-	}
-	return dataset.ID(class + "/" + base), nil
 }
 
 func (l *texter) readCSV(b []byte) error {

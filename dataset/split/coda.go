@@ -94,8 +94,8 @@ func parseCODA(text []byte, dst targets) ([]dataset.ID, error) {
 	}
 	ids := make([]dataset.ID, len(data))
 	for i := range data {
-		id, ok := idOf(filepath.ToSlash(data[i].Value))
-		if data[i].Kind != yaml.ScalarNode || !ok {
+		id, err := dataset.IDOf(data[i].Value)
+		if data[i].Kind != yaml.ScalarNode || err != nil {
 			return nil, fmt.Errorf("data[%d] (line %d) is %q, and not a path such as data/imagenet-r/n01443537/art_0.jpg: %w", i, data[i].Line, brief(data[i].Value), dataset.ErrRefused)
 		}
 		number, err := strconv.Atoi(numbers[i].Value)

@@ -35,11 +35,11 @@ func readFolders(dir string) (dataset.Split, error) {
 				return nil, err
 			}
 			for _, f := range files {
-				if strings.HasPrefix(f.Name(), ".") || !pictureName.MatchString(f.Name()) {
+				if strings.HasPrefix(f.Name(), ".") || !dataset.IsPictureName(f.Name()) {
 					continue
 				}
-				id, ok := idOf(class.Name() + "/" + f.Name())
-				if !ok {
+				id, err := dataset.IDOf(class.Name() + "/" + f.Name())
+				if err != nil {
 					return nil, fmt.Errorf("%s/%q has control characters or is not UTF-8: rename it: %w", part, class.Name()+"/"+f.Name(), dataset.ErrRefused)
 				}
 				parts[part] = append(parts[part], id)

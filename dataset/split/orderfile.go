@@ -81,7 +81,7 @@ type item struct {
 
 // parseOrder reads a file's content. The file's name tells JSON and YAML from text, or else the content's beginning does.
 func parseOrder(text []byte, file string, classes []dataset.Class) ([]int, error) {
-	content := strings.TrimPrefix(string(text), byteOrderMark)
+	content := strings.TrimPrefix(string(text), dataset.ByteOrderMark)
 	var items []item
 	if structured(content, file) {
 		var err error

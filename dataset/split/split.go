@@ -10,11 +10,12 @@
 // # Names of parts
 //
 // val, valid, validation and dev are the validation rows, in any case of letters; train and test likewise. RAPF's text may
-// name further parts, a word each.
+// name further parts, a word each: letters, digits and _, and not all, by which Hugging Face datasets means every part.
 //
 // # What is checked
 //
-// A picture is in one part. Every class has rows in train and in test. What a list names, the source has; a picture that the
+// A picture is in one part. Every class has rows in train and in test, but for classes of which the source has no picture
+// at all: those only have a number. What a list names, the source has; a picture that the
 // source refused, and says so, is passed over, as the source's refusals already record it. Pictures in no part stay out.
 //
 // # Randomness
@@ -33,11 +34,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
@@ -147,8 +145,8 @@ func ownSplit(s dataset.Source) (dataset.Split, error) {
 		if e.Part == "" {
 			continue
 		}
-		if !partName.MatchString(e.Part) {
-			return nil, fmt.Errorf("%s is in %q, which is not a word such as train: %w", e.ID, e.Part, dataset.ErrRefused)
+		if !isPart(e.Part) {
+			return nil, fmt.Errorf("%s is in %q, which is not a word such as train, or is all: %w", e.ID, e.Part, dataset.ErrRefused)
 		}
 		part := partOf(e.Part)
 		parts[part] = append(parts[part], e.ID)
@@ -170,27 +168,16 @@ func partOf(name string) string {
 	return name
 }
 
-// idOf is the picture that a path names: the class folder and the file, whatever folders are above. Sources have no pictures
-// whose names are not lines of text.
-func idOf(name string) (dataset.ID, bool) {
-	dir, base := path.Split(name)
-	class := path.Base(dir)
-	if dir == "" || base == "" || base == "." || base == ".." || class == "/" || class == "." || class == ".." ||
-		!utf8.ValidString(class+base) || strings.ContainsFunc(class+base, unicode.IsControl) {
-		return "", false
-	}
-	return dataset.ID(class + "/" + base), true
-}
-
 // check says in one line what keeps parts from being used with s, and returns those of their pictures that s has.
 func check(parts dataset.Split, s dataset.Source) (dataset.Split, error) {
 	labels := map[dataset.ID]int{}
+	pictured := make([]bool, len(s.Classes())) // by label
 	for _, e := range s.Entries() {
-		labels[e.ID] = e.Label
+		labels[e.ID], pictured[e.Label] = e.Label, true
 	}
 	refused := map[dataset.ID]bool{}
 	for _, r := range s.Refused() {
-		if id, ok := idOf(r.Name); ok {
+		if id, err := dataset.IDOf(r.Name); err == nil {
 			refused[id] = true
 		}
 	}
@@ -217,11 +204,11 @@ func check(parts dataset.Split, s dataset.Source) (dataset.Split, error) {
 		if len(kept[part]) == 0 {
 			return nil, fmt.Errorf("has no %s rows: %w", part, dataset.ErrRefused)
 		}
-		rows := make([]int, len(s.Classes())) // by label
+		missing := slices.Clone(pictured)
 		for _, id := range kept[part] {
-			rows[labels[id]]++
+			missing[labels[id]] = false
 		}
-		if label := slices.Index(rows, 0); label >= 0 {
+		if label := slices.Index(missing, true); label >= 0 {
 			return nil, fmt.Errorf("class %s has no row in %s: %w", s.Classes()[label].WNID, part, dataset.ErrRefused)
 		}
 	}

@@ -69,13 +69,13 @@ func TestSplitRatioDependsOnClassAndSeedAlone(t *testing.T) {
 func TestSplitTextRoundTrip(t *testing.T) {
 	s := counted(map[string]int{goldfish: 9, shark: 5, leopard: 4})
 	p := newSplit(t, s, split.Options{Spec: "ratio:0.5"})
-	p["extra.1"] = p[dataset.Train][:1]
+	p["extra_1"] = p[dataset.Train][:1]
 	p[dataset.Train] = p[dataset.Train][1:]
 	var text strings.Builder
 	if err := split.Write(&text, p); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.Names(); !slices.Equal(got, []string{"train", "test", "extra.1"}) {
+	if got := p.Names(); !slices.Equal(got, []string{"train", "test", "extra_1"}) {
 		t.Errorf("names %v", got)
 	}
 	q := newSplit(t, s, split.Options{Spec: datasettest.WriteTemp(t, "split.txt", []byte(text.String()))})
@@ -118,6 +118,8 @@ func TestSplitErrors(t *testing.T) {
 		{"class without train", "train\n" + g0 + "test\n" + g1 + s0, []string{"class " + shark + " has no row in train"}},
 		{"no name", g0 + "train\n", []string{"line 1", "before a line that names the split"}},
 		{"folder as name", "train\n" + g0 + s0 + "test\n" + g1 + s1 + "..\n" + g1, []string{"line 7", `".."`}},
+		{"part with a dot", "train\n" + g0 + s0 + "test\n" + g1 + s1 + "extra.part\n", []string{"line 7", `"extra.part"`}},
+		{"part called all", "train\n" + g0 + s0 + "test\n" + g1 + "all\n" + s1, []string{"line 6", `"all"`}},
 		{"picture without class", "train\nsketch 0.jpg\n", []string{"line 2", "sketch 0.jpg"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

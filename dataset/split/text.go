@@ -6,19 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/mcil/mcil/dataset"
 )
 
-var (
-	// partName is what Hugging Face datasets takes as the name of a split; it is a folder's name here.
-	partName = regexp.MustCompile(`^\w+(\.\w+)*$`)
-	// pictureName is how pictures' names end: such a word is a picture without its class, not a part.
-	pictureName = regexp.MustCompile(`(?i)\.(jpe?g|png|gif|webp|bmp)$`)
-)
+// partWord is what can be a split's name in each layout of a prepared dataset, a folder's name there.
+var partWord = regexp.MustCompile(`^\w+$`)
+
+// isPart says whether a part can have the name. Hugging Face datasets means every split by "all".
+func isPart(name string) bool { return partWord.MatchString(name) && name != "all" }
 
 func readText(file string) (dataset.Split, error) {
 	f, err := os.Open(file)
@@ -36,7 +34,7 @@ func parseText(r io.Reader) (dataset.Split, error) {
 	for ; lines.Scan(); n++ {
 		line := lines.Text()
 		if n == 1 {
-			line = strings.TrimPrefix(line, byteOrderMark)
+			line = strings.TrimPrefix(line, dataset.ByteOrderMark)
 		}
 		name, id, err := parseLine(line)
 		switch {
@@ -59,9 +57,6 @@ func parseText(r io.Reader) (dataset.Split, error) {
 	return split, nil
 }
 
-// byteOrderMark begins text files of some editors.
-const byteOrderMark = "\ufeff"
-
 // parseLine reads a line as the name of a part or as a picture. Both are empty where the line is.
 func parseLine(line string) (part string, id dataset.ID, err error) {
 	line = strings.TrimSpace(line)
@@ -69,13 +64,13 @@ func parseLine(line string) (part string, id dataset.ID, err error) {
 		return "", "", nil
 	}
 	if !strings.ContainsAny(line, `/\`) {
-		if !partName.MatchString(line) || pictureName.MatchString(line) {
-			return "", "", fmt.Errorf("%q is neither wnid/file.jpg nor the name of a split, such as train: %w", brief(line), dataset.ErrRefused)
+		if !isPart(line) {
+			return "", "", fmt.Errorf("%q is neither wnid/file.jpg nor the name of a split, which is a word such as train and not all: %w", brief(line), dataset.ErrRefused)
 		}
 		return line, "", nil
 	}
-	id, ok := idOf(filepath.ToSlash(line))
-	if !ok {
+	id, err = dataset.IDOf(line)
+	if err != nil {
 		return "", "", fmt.Errorf("%q names no picture in a class folder, as wnid/file.jpg does: %w", brief(line), dataset.ErrRefused)
 	}
 	return "", id, nil

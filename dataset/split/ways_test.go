@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,10 +78,12 @@ func TestOwn(t *testing.T) {
 	}
 	_, err := split.New(counted(map[string]int{goldfish: 4, shark: 5}), split.Options{Spec: "own"})
 	datasettest.WantError(t, err, dataset.ErrRefused, "made:up has no parts of its own", "ratio:0.8")
-	odd := parted()
-	odd.entries[2].Part = "../test"
-	_, err = split.New(odd, split.Options{})
-	datasettest.WantError(t, err, dataset.ErrRefused, goldfish+"/sketch_2.jpg", `"../test"`)
+	for _, part := range []string{"../test", "extra.part", "all"} {
+		odd := parted()
+		odd.entries[2].Part = part
+		_, err = split.New(odd, split.Options{})
+		datasettest.WantError(t, err, dataset.ErrRefused, goldfish+"/sketch_2.jpg", strconv.Quote(part))
+	}
 }
 
 func TestTextNamesOfParts(t *testing.T) {
@@ -234,6 +237,37 @@ func TestAbsentPictures(t *testing.T) {
 	datasettest.WantError(t, err, dataset.ErrRefused, "class "+goldfish+" has no row in train")
 }
 
+// A class that only has a number, as class_idx.json gives one, needs no rows; one with a picture does.
+func TestClassWithoutPictures(t *testing.T) {
+	s := counted(map[string]int{goldfish: 4, leopard: 0, shark: 4})
+	want := newSplit(t, s, split.Options{Spec: "ratio:0.5"})
+	if len(s.Classes()) != 3 || len(want[dataset.Train]) != 4 || len(want[dataset.Test]) != 4 {
+		t.Fatalf("%d classes, parts %v", len(s.Classes()), want)
+	}
+	var text strings.Builder
+	if err := split.Write(&text, want); err != nil {
+		t.Fatal(err)
+	}
+	numbers := map[string]int{goldfish: 2, shark: 0}
+	for i, e := range s.entries {
+		s.entries[i].Part = dataset.Train
+		if slices.Contains(want[dataset.Test], e.ID) {
+			s.entries[i].Part = dataset.Test
+		}
+	}
+	for _, spec := range []string{
+		"own", datasettest.WriteTemp(t, "split.txt", []byte(text.String())), writeFolders(t, want),
+		codaFile(t, "train.yaml", want[dataset.Train], numbers) + "," + codaFile(t, "test.yaml", want[dataset.Test], numbers),
+	} {
+		sameSplit(t, newSplit(t, s, split.Options{Spec: spec}), want)
+	}
+	one := counted(map[string]int{goldfish: 4, leopard: 1, shark: 4})
+	for _, spec := range []string{"ratio:0.5", datasettest.WriteTemp(t, "split.txt", []byte(text.String()))} {
+		_, err := split.New(one, split.Options{Spec: spec})
+		datasettest.WantError(t, err, dataset.ErrRefused, "class "+leopard+" has no row in")
+	}
+}
+
 func TestSpecErrors(t *testing.T) {
 	s := counted(map[string]int{goldfish: 4, shark: 4})
 	for _, spec := range []string{"0.8", "ratio0.8", "random", "a.yaml;b.yaml", "Own"} {
@@ -258,7 +292,7 @@ func TestSpecErrors(t *testing.T) {
 
 func TestWriteErrors(t *testing.T) {
 	for _, p := range []dataset.Split{
-		{"train": {" a/b.jpg"}}, {"train": {"a/b.jpg\nc/d.jpg"}}, {"train": {"b.jpg"}}, {"train": {"a/b.jpg "}}, {"train": {"a/b\r/c.jpg"}}, {"a/b": nil}, {"": nil}, {"x.png": nil},
+		{"train": {" a/b.jpg"}}, {"train": {"a/b.jpg\nc/d.jpg"}}, {"train": {"b.jpg"}}, {"train": {"a/b.jpg "}}, {"train": {"a/b\r/c.jpg"}}, {"a/b": nil}, {"": nil}, {"x.png": nil}, {"extra.part": nil}, {"all": nil},
 	} {
 		var text strings.Builder
 		datasettest.WantError(t, split.Write(&text, p), dataset.ErrRefused, "write split")

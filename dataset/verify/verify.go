@@ -1,22 +1,28 @@
 // Package verify reads everything of a source or a dataset, and says what is wrong with it.
 //
-// A dataset is checked against its own manifest: every file's digest, and no file missing or left over; in every layout each
-// picture's digest, size and orientation; that every layout holds the same rows. Each picture is decoded to its last pixel,
-// once. A source is read and decoded likewise. What is wrong is listed, not only the first of it; an error is returned where
-// no check is possible.
+// # A dataset
+//
+// It is checked against its own manifest: every file's digest, and no file missing or left over; in every layout each
+// picture's digest, size and orientation; that every layout holds the same rows; and what the manifest, split.txt and
+// class-order.txt say of the rows, counted anew. Each picture is decoded to its last pixel, once. What cannot be known from
+// the rows is taken as it stands: the source, what was refused, and how captions and split came about.
+//
+// Hugging Face datasets keeps what it computes beside what it was computed from: files cache-*.arrow and tmp* in the split
+// folders of the hf layout are passed over.
+//
+// # A source, a shard
+//
+// They have no manifest: a source is read and decoded, a shard's rows are checked by themselves. What is wrong is listed,
+// not only the first of it; an error is returned where no check is possible.
 package verify
 
 import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,7 +46,7 @@ type Options struct {
 type Result struct {
 	Files    int               `json:"files"`    // digested
 	Rows     int               `json:"rows"`     // read, over all layouts
-	Pictures int               `json:"pictures"` // decoded
+	Pictures int               `json:"pictures"` // decoded, whole
 	Bytes    int64             `json:"bytes"`    // of files digested, or of a source's pictures
 	Wrong    []schemas.Refusal `json:"wrong"`    // what, and why; never null
 }
@@ -102,21 +108,24 @@ func (r *run) each(ctx context.Context, n int, f func(i int) error) error {
 func Source(ctx context.Context, s dataset.Source, o Options) (Result, error) {
 	entries := s.Entries()
 	r := &run{Options: o, total: len(entries)}
+	var decoded atomic.Int64
 	err := r.each(ctx, len(entries), func(i int) error {
 		encoded, err := s.Read(ctx, entries[i])
 		if err == nil {
 			atomic.AddInt64(&r.res.Bytes, int64(len(encoded)))
 			_, err = picture.Decode(encoded)
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if err != nil {
+		case err != nil:
 			r.wrong(string(entries[i].ID), "%s", reason(err))
+		default:
+			decoded.Add(1)
 		}
 		return nil
 	})
-	r.res.Pictures = len(entries)
+	r.res.Pictures = int(decoded.Load())
 	r.res.Wrong = append(r.res.Wrong, s.Refused()...)
 	return r.result(), err
 }
@@ -139,187 +148,120 @@ func Dataset(ctx context.Context, dir string, o Options) (Result, error) {
 	if err := schemas.ReadJSON(filepath.Join(dir, "manifest.json"), schemas.DatasetHeader, &m); err != nil {
 		return Result{}, err
 	}
-	r := &run{Options: o, total: len(m.Files)}
-	for _, n := range m.Rows {
-		r.total += n * len(m.Layouts)
-	}
+	r := &run{Options: o, total: len(m.Files) + len(m.Layouts)*rowsOf(m)}
 	if err := r.files(ctx, dir, m); err != nil {
 		return r.result(), err
 	}
 	if len(m.Layouts) == 0 {
 		r.wrong("manifest.json", "it lists no layout, so there are no rows to check")
 	}
-	var first map[string][][8]byte // digests of rows by split, of the first layout that can be opened
+	type reference struct {
+		layout string
+		rows   []fact
+	}
+	first := map[string]reference{} // by split: the rows of the first layout that has them
 	for _, name := range m.Layouts {
-		d, err := layout.Open(filepath.Join(dir, name))
+		d, err := openLayout(dir, name)
 		if err != nil {
 			r.wrong(name, "%s", reason(err))
+			r.total -= rowsOf(m)
 			continue
 		}
-		digests, err := r.layout(ctx, name, d, m, first == nil)
+		facts, err := r.layout(ctx, name, d, m, len(first) == 0)
+		if err == nil && len(first) == 0 { // the layouts are compared with one another, so once is enough
+			r.manifest(dir, d, facts, m)
+		}
 		if err := errors.Join(err, d.Close()); err != nil {
 			return r.result(), err
 		}
-		if first == nil {
-			first = digests
-		}
-		for split, want := range first {
-			if !slices.Equal(digests[split], want) {
-				r.wrong(name, "its %s rows are not those of layout %s", split, m.Layouts[0])
+		for _, split := range dataset.PartNames(maps.Keys(facts)) {
+			want, ok := first[split]
+			if !ok {
+				first[split] = reference{name, facts[split]}
+			} else if !slices.EqualFunc(facts[split], want.rows, func(a, b fact) bool { return a.digest == b.digest }) {
+				r.wrong(name, "its %s rows are not those of layout %s", split, want.layout)
 			}
 		}
 	}
 	return r.result(), nil
 }
 
-// files checks every digest of the manifest, and that there is nothing else.
-func (r *run) files(ctx context.Context, dir string, m schemas.DatasetManifest) error {
-	listed := map[string]bool{"manifest.json": true}
-	named := map[string]string{"split.txt": m.Split.SHA256, "class-order.txt": m.Order.SHA256}
-	var lines strings.Builder
-	for _, f := range m.Files {
-		listed[f.Path] = true
-		if sha, ok := named[f.Path]; ok && sha != f.SHA256 {
-			r.wrong("manifest.json", "it gives %s two digests", f.Path)
-		}
-		fmt.Fprintf(&lines, "%s  %s\n", f.SHA256, f.Path)
+func openLayout(dir, name string) (*dataset.Dataset, error) {
+	if !slices.Contains(layout.Kinds(), layout.Kind(name)) {
+		return nil, fmt.Errorf("the manifest lists a layout of this name, and there are %v", layout.Kinds())
 	}
-	if dataset.Digest([]byte(lines.String())) != m.Digest {
-		r.wrong("manifest.json", "its digest of the whole is not that of the files it lists")
-	}
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if rel, err := filepath.Rel(dir, p); err == nil && !listed[filepath.ToSlash(rel)] {
-			r.wrong(filepath.ToSlash(rel), "not in the manifest")
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.each(ctx, len(m.Files), func(i int) error {
-		f := m.Files[i]
-		if !filepath.IsLocal(f.Path) {
-			r.wrong(f.Path, "the manifest names a file outside the dataset")
-			return nil
-		}
-		digest, n, err := digestOf(ctx, filepath.Join(dir, filepath.FromSlash(f.Path)))
-		atomic.AddInt64(&r.res.Bytes, n)
-		r.mu.Lock()
-		r.res.Files++
-		r.mu.Unlock()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, fs.ErrNotExist):
-			r.wrong(f.Path, "missing")
-		case err != nil:
-			r.wrong(f.Path, "%s", reason(err))
-		case n != f.Bytes:
-			r.wrong(f.Path, "%d bytes, and the manifest says %d", n, f.Bytes)
-		case digest != f.SHA256:
-			r.wrong(f.Path, "its digest is not the manifest's: the content has changed")
-		}
-		return nil
-	})
+	return layout.Open(filepath.Join(dir, name))
 }
 
-func digestOf(ctx context.Context, path string) (digest string, n int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
+// layout checks the splits of one layout, and returns what their rows hold.
+func (r *run) layout(ctx context.Context, name string, d *dataset.Dataset, m schemas.DatasetManifest, decode bool) (map[string][]fact, error) {
+	r.total -= rowsOf(m)
+	for _, rows := range d.Splits {
+		r.total += rows.Len()
 	}
-	defer f.Close()
-	h, buf := sha256.New(), make([]byte, 1<<20)
-	for ctx.Err() == nil {
-		k, err := f.Read(buf)
-		h.Write(buf[:k])
-		n += int64(k)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return "", n, err
+	for _, split := range dataset.PartNames(maps.Keys(m.Rows)) {
+		if d.Splits[split] == nil {
+			r.wrong(name, "has no split %s, which the manifest has", split)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)), n, nil
-}
-
-// layout checks the splits of one layout against the manifest, and returns the digests of their rows.
-func (r *run) layout(ctx context.Context, name string, d *dataset.Dataset, m schemas.DatasetManifest, decode bool) (map[string][][8]byte, error) {
-	digests := map[string][][8]byte{}
-	for split, want := range m.Rows {
+	facts := map[string][]fact{}
+	for _, split := range dataset.PartNames(maps.Keys(d.Splits)) {
 		rows := d.Splits[split]
-		if rows == nil {
-			r.wrong(name, "has no split %s", split)
-			continue
-		}
-		if rows.Len() != want {
+		if want := m.Rows[split]; rows.Len() != want {
 			r.wrong(name, "%d %s rows, and the manifest says %d", rows.Len(), split, want)
 		}
 		var err error
-		if digests[split], err = r.rows(ctx, name+" "+split, rows, decode); err != nil {
+		if facts[split], err = r.rows(ctx, name+" "+split, rows, decode); err != nil {
 			return nil, err
 		}
 	}
-	if decode { // once is enough: the layouts are compared with one another
-		r.counts(d, m)
+	if len(d.Classes) != len(m.Classes) {
+		r.wrong(name, "%d classes, and the manifest says %d", len(d.Classes), len(m.Classes))
 	}
 	for i, c := range d.Classes {
-		if i >= len(m.Classes) || c.Name != m.Classes[i].Name || c.WNID != m.Classes[i].WNID {
+		if i < len(m.Classes) && (c.Name != m.Classes[i].Name || c.WNID != m.Classes[i].WNID || i != m.Classes[i].Label) {
 			r.wrong(name, "class %d is %s %s, and the manifest says otherwise", i, c.WNID, c.Name)
 		}
 	}
-	return digests, nil
+	return facts, nil
 }
 
-// counts checks what the manifest says of the rows in numbers.
-func (r *run) counts(d *dataset.Dataset, m schemas.DatasetManifest) {
-	classes, styles := make([]map[string]int, len(m.Classes)), map[string]int{}
-	for i := range classes {
-		classes[i] = map[string]int{}
-	}
-	for split, rows := range d.Splits {
-		for i := range rows.Len() {
-			if label := rows.Label(i); label < len(classes) {
-				classes[label][split]++
-			}
-			if row, err := rows.Row(i); err == nil {
-				styles[row.Style]++
-			}
-		}
-	}
-	for i, c := range m.Classes {
-		if !maps.Equal(classes[i], c.Rows) {
-			r.wrong("manifest.json", "class %s has other numbers of rows", c.WNID)
-		}
-	}
-	if !maps.Equal(styles, m.Styles) {
-		r.wrong("manifest.json", "the styles have other numbers of rows")
-	}
+// fact is what is kept of a row.
+type fact struct {
+	read   bool              // else the rest is missing
+	digest [sha256.Size]byte // of all of the row
+	// Of the first layout only.
+	id             dataset.ID
+	label          int
+	style, caption string
+	flags          []string
+	bytes          int    // of the picture
+	sha256         string // of the picture
+	info           *picture.Info
 }
 
-// rows reads every row and returns a digest of each. A picture is decoded where decode says so.
-func (r *run) rows(ctx context.Context, name string, rows dataset.Rows, decode bool) ([][8]byte, error) {
-	digests := make([][8]byte, rows.Len())
-	var decoded atomic.Int64
+// rows reads every row. A picture is decoded where decode says so; otherwise only the digests are kept.
+func (r *run) rows(ctx context.Context, name string, rows dataset.Rows, decode bool) ([]fact, error) {
+	facts := make([]fact, rows.Len())
+	var read, decoded atomic.Int64
 	err := r.each(ctx, rows.Len(), func(i int) error {
 		row, err := rows.Row(i)
 		if err != nil {
 			r.wrong(fmt.Sprintf("%s row %d", name, i), "%s", reason(err))
 			return nil
 		}
+		read.Add(1)
 		at := fmt.Sprintf("%s row %d (%s)", name, i, row.ID)
-		sum := dataset.Digest(row.Image)
+		sum, size := dataset.Digest(row.Image), len(row.Image)
 		if row.ImageSHA256 != "" && sum != row.ImageSHA256 {
 			r.wrong(at, "the picture's digest is not the row's")
 		}
 		info, err := picture.Inspect(row.Image)
-		if err == nil && decode {
-			decoded.Add(1)
-			_, err = picture.Decode(row.Image)
+		known := err == nil
+		if known && decode {
+			if _, err = picture.Decode(row.Image); err == nil {
+				decoded.Add(1)
+			}
 		}
 		switch {
 		case err != nil:
@@ -327,14 +269,22 @@ func (r *run) rows(ctx context.Context, name string, rows dataset.Rows, decode b
 		case row.Width != 0 && (row.Width != info.Width || row.Height != info.Height || row.Orientation != info.Orientation):
 			r.wrong(at, "the row says %d by %d pixels, orientation %d; the picture %d by %d, %d", row.Width, row.Height, row.Orientation, info.Width, info.Height, info.Orientation)
 		}
-		row.Image = nil
-		whole := sha256.Sum256(fmt.Appendf(nil, "%s %+q", sum, fmt.Sprint(row)))
-		copy(digests[i][:], whole[:])
+		if row.Image = nil; len(row.Flags) == 0 {
+			row.Flags = nil // no flags and an empty list of them are the same
+		}
+		f := fact{read: true, digest: sha256.Sum256(fmt.Appendf(nil, "%s %#v", sum, row))} // Go's syntax: texts are quoted
+		if decode {
+			f.id, f.label, f.style, f.caption, f.flags, f.bytes, f.sha256 = row.ID, row.Label, row.Style, row.Caption, row.Flags, size, sum
+			if known {
+				f.info = &info
+			}
+		}
+		facts[i] = f
 		return nil
 	})
-	r.res.Rows += rows.Len()
+	r.res.Rows += int(read.Load())
 	r.res.Pictures += int(decoded.Load())
-	return digests, err
+	return facts, err
 }
 
 // reason is an error as a reason: without the marks that only callers of packages look for.
