@@ -245,8 +245,11 @@ var buildArgs = strings.Fields("build --source food --out d --layout hf,vilt,hub
 // A build that is killed at any moment leaves a whole dataset or none, and the same command ends with the bytes that an
 // undisturbed one makes. Where it replaces a dataset, that one or the new one is there.
 func TestKilledBuild(t *testing.T) {
-	source := t.TempDir()
-	for _, f := range datasettest.Food101(t, 400) {
+	source, pictures := t.TempDir(), 400
+	if raceEnabled {
+		pictures = 120
+	}
+	for _, f := range datasettest.Food101(t, pictures) {
 		name := filepath.Join(source, filepath.FromSlash(f.Name))
 		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 			t.Fatal(err)
@@ -311,7 +314,7 @@ func TestKilledBuild(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			moments := 8
-			if testing.Short() {
+			if testing.Short() || raceEnabled {
 				moments = 3
 			}
 			// kill ends the command when now says so, and tells whether it was still alive.
