@@ -19,7 +19,7 @@ import (
 )
 
 type captionCmd struct {
-	Source     string        `required:"" placeholder:"SPEC" help:"Pictures: imagenet-r:PATH (folder or tar), or a bare path."`
+	Source     string        `required:"" placeholder:"SPEC" help:"Pictures: imagenet-r:PATH, food101:PATH, folder:PATH (folder or tar), or a bare path."`
 	Out        string        `required:"" placeholder:"CAPTIONS" help:"Folder of the caption store."`
 	Endpoint   string        `default:"builtin" placeholder:"URL" help:"Base URL of an OpenAI-compatible API, such as http://host:8000/v1, or builtin: the embedded stand-in. The key, if one is needed, is read from OPENAI_API_KEY."`
 	Model      string        `placeholder:"NAME" help:"Model to ask for. Default: Salesforce/instructblip-vicuna-7b, or the embedded endpoint's own."`
