@@ -230,6 +230,7 @@ func (s *food101) readTitles(name string, b []byte, put func(i int, text string)
 	b = bytes.TrimPrefix(b, []byte(dataset.ByteOrderMark))
 	r := csv.NewReader(bytes.NewReader(b))
 	r.FieldsPerRecord, r.ReuseRecord = -1, true
+	var lines [][]byte // of b, where a record needs them
 	for {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -237,13 +238,21 @@ func (s *food101) readTitles(name string, b []byte, put func(i int, text string)
 		}
 		var bare *csv.ParseError
 		if errors.As(err, &bare) && errors.Is(err, csv.ErrBareQuote) {
-			record, err = readLazily(b, bare.StartLine, bare.Line)
+			if lines == nil {
+				lines = bytes.SplitAfter(b, []byte("\n"))
+			}
+			record, err = readLazily(lines[bare.StartLine-1 : min(bare.Line, len(lines))])
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", name, err, dataset.ErrRefused)
 		}
 		if len(record) < 2 || len(record) > 3 {
-			line, _ := r.FieldPos(0)
+			var line int
+			if bare != nil {
+				line = bare.StartLine
+			} else {
+				line, _ = r.FieldPos(0)
+			}
 			return fmt.Errorf("%s: line %d: %d fields, want file name, title and class: %w", name, line, len(record), dataset.ErrRefused)
 		}
 		at := s.find(record[0])
@@ -258,11 +267,10 @@ func (s *food101) readTitles(name string, b []byte, put func(i int, text string)
 	}
 }
 
-// readLazily reads the record in these lines of a CSV, from 1, in which a title such as caf "au" lait has bare quotes. It is
-// for such records only: read so throughout, a file with a quote that is never closed would lose all lines below it.
-func readLazily(b []byte, first, last int) ([]string, error) {
-	lines := bytes.SplitAfterN(b, []byte("\n"), last+1)
-	r := csv.NewReader(bytes.NewReader(bytes.Join(lines[first-1:min(last, len(lines))], nil)))
+// readLazily reads a record from its lines, in which a title such as caf "au" lait has bare quotes. It is for such records
+// only: read so throughout, a file with a quote that is never closed would lose all lines below it.
+func readLazily(lines [][]byte) ([]string, error) {
+	r := csv.NewReader(bytes.NewReader(bytes.Join(lines, nil)))
 	r.FieldsPerRecord, r.LazyQuotes = -1, true
 	return r.Read()
 }
