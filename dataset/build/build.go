@@ -110,10 +110,10 @@ func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schema
 	case place.old != nil && !o.Force:
 		return m, fmt.Errorf("dataset %s: was built from other pictures, captions or settings: give --force to replace it, or another --out: %w", dir, dataset.ErrRefused)
 	}
+	defer place.release()
 	if err := place.begin(); err != nil {
 		return m, fmt.Errorf("dataset %s: %w", dir, err)
 	}
-	defer place.release()
 	m, err = b.run(ctx, place.partial)
 	if err != nil {
 		return m, errors.Join(fmt.Errorf("dataset %s: %w", dir, err), os.RemoveAll(place.partial))

@@ -106,7 +106,11 @@ func (p *place) take(f *os.File) error {
 }
 
 // release ends what begin began, after finish or in its place.
-func (p *place) release() { p.lock.Close() }
+func (p *place) release() {
+	if p.lock != nil {
+		p.lock.Close()
+	}
+}
 
 // incomplete names a file of the old dataset that is not there, or has another size, and is empty where there is none.
 func (p *place) incomplete() string {

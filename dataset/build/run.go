@@ -89,7 +89,8 @@ func (b *build) run(ctx context.Context, dir string) (schemas.DatasetManifest, e
 		}
 	}
 	measuring.Wait()
-	return b.manifest, b.finish(ctx, w, dir)
+	err = b.finish(ctx, w, dir) // before the manifest is read: it completes that
+	return b.manifest, err
 }
 
 // captioned refuses what has no caption or no place in the split, and returns the split of the rest. No picture is read.
