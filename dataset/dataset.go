@@ -110,11 +110,29 @@ type Row struct {
 
 // CaptionInfo is where a row's caption came from.
 type CaptionInfo struct {
-	Raw         string   // as answered
-	Model       string   // as the endpoint named itself
-	Prompt      string   // as sent
-	Fingerprint string   // of the request
-	Flags       []string // what checking found, sorted
+	Raw         string    // as answered
+	Model       string    // as the endpoint named itself
+	Prompt      string    // as sent
+	Fingerprint string    // of the request
+	Flags       []string  // what checking found, sorted
+	FlagValues  []float64 // what was measured, flag by flag; finite
+}
+
+// SetFlag adds a flag in its place, or changes its value. Slices that c shared with others are left as they were.
+func (c *CaptionInfo) SetFlag(name string, value float64) {
+	i, found := slices.BinarySearch(c.Flags, name)
+	c.Flags, c.FlagValues = slices.Clone(c.Flags), slices.Clone(c.FlagValues)
+	if !found {
+		c.Flags, c.FlagValues = slices.Insert(c.Flags, i, name), slices.Insert(c.FlagValues, i, value)
+	}
+	c.FlagValues[i] = value
+}
+
+// ClearFlag takes a flag away.
+func (c *CaptionInfo) ClearFlag(name string) {
+	if i, found := slices.BinarySearch(c.Flags, name); found {
+		c.Flags, c.FlagValues = slices.Delete(slices.Clone(c.Flags), i, i+1), slices.Delete(slices.Clone(c.FlagValues), i, i+1)
+	}
 }
 
 // Names of splits.
@@ -136,10 +154,13 @@ func PartNames(names iter.Seq[string]) []string {
 	return slices.SortedFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(rank[a], rank[b]), strings.Compare(a, b)) })
 }
 
-// Flags of captions that packages of this room set or look for.
+// Flags of captions that packages of this room set or look for, and what their values are.
 const (
-	FlagNamesClass  = "names_class"  // holds the class's name: the answer is in the text
-	FlagNamesMasked = "names_masked" // held it, before the name was replaced
+	FlagNamesClass    = "names_class"       // holds the class's name: the answer is in the text; places that name it
+	FlagNamesMasked   = "names_masked"      // held it, before the name was replaced; places that named it
+	FlagNamesOther    = "names_other_class" // names another class, with its own or without; places that do
+	FlagDuplicate     = "duplicate"         // another picture has the same caption; pictures that have it
+	FlagNearDuplicate = "near_duplicate"    // another picture has nearly the same; the highest similarity
 )
 
 // Errors that callers tell apart. Each is wrapped with the item's name and what to do.

@@ -185,7 +185,7 @@ func TestRowsSchema(t *testing.T) {
 	}
 	want := []string{
 		"image", "label", "caption", "id", "wnid", "class_name", "style", "width", "height", "orientation", "image_sha256", "caption_raw",
-		"caption_model", "caption_prompt", "request_fingerprint", "caption_flags",
+		"caption_model", "caption_prompt", "request_fingerprint", "caption_flags", "flag_values",
 	}
 	var got []string
 	for _, f := range s.Fields() {
@@ -200,7 +200,7 @@ func TestRowsSchema(t *testing.T) {
 	if f := s.Field(schemas.ColImage).Type.String(); f != "struct<bytes: binary, path: utf8>" {
 		t.Errorf("image is %s", f)
 	}
-	if s.Field(schemas.ColFlags).Name != "caption_flags" || s.Field(schemas.ColFingerprint).Name != "request_fingerprint" {
+	if s.Field(schemas.ColFlags).Name != "caption_flags" || s.Field(schemas.ColFlagValues).Name != "flag_values" || schemas.NumColumns != len(want) || s.Field(schemas.ColFingerprint).Name != "request_fingerprint" {
 		t.Error("the column numbers are not those of the schema")
 	}
 	names, err := schemas.ClassNames(s.Metadata())
@@ -251,6 +251,7 @@ func TestViLTSchema(t *testing.T) {
 		"image binary", "text list<item: utf8, nullable>", "label int64", "image_id utf8", "split utf8", // ViLT's own come first
 		"id utf8", "wnid utf8", "class_name utf8", "style utf8", "width int32", "height int32", "orientation int32", "image_sha256 utf8",
 		"caption_raw utf8", "caption_model utf8", "caption_prompt utf8", "request_fingerprint utf8", "caption_flags list<item: utf8, nullable>",
+		"flag_values list<item: float64, nullable>",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("columns\n%q, want\n%q", got, want)
@@ -262,7 +263,7 @@ func TestViLTSchema(t *testing.T) {
 	if text, _ := md.GetValue("huggingface"); text != `{"info":{"features":{"label":{"_type":"ClassLabel","names":["goldfish","great_white_shark"]}}}}` {
 		t.Errorf("huggingface metadata %s", text)
 	}
-	if text, _ := md.GetValue("mcil"); text != `{"schema":"mcil.vilt","version":1}` {
+	if text, _ := md.GetValue("mcil"); text != `{"schema":"mcil.vilt","version":2}` {
 		t.Errorf("mcil metadata %s", text)
 	}
 	if _, err := schemas.ViLT([]string{"crane", "crane"}); err == nil {

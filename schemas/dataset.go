@@ -32,16 +32,39 @@ type SourceSummary struct {
 
 // CaptionsSummary says where a dataset's captions came from and what they are like.
 type CaptionsSummary struct {
-	From   string `json:"from"`   // CaptionsFromStore, CaptionsFromFile or CaptionsFromSource
-	Model  string `json:"model"`  // empty where no model wrote them
-	Prompt string `json:"prompt"` // likewise
-	Recipe string `json:"recipe"` // of a caption store, or the digest of a captions file
+	From     string   `json:"from"`                     // CaptionsFromStore, CaptionsFromFile or CaptionsFromSource
+	Model    string   `json:"model"`                    // empty where no model wrote them
+	Prompt   string   `json:"prompt"`                   // likewise
+	Recipe   string   `json:"recipe"`                   // of a caption store, or the digest of a captions file
+	Variant  string   `json:"variant,omitempty"`        // of a caption store, where it is not its first
+	Revision string   `json:"revision,omitempty"`       // of the model, where it is known
+	Reveals  []string `json:"prompt_reveals,omitempty"` // variables of the prompt that may tell the class
 	// Unmatched is the number of captions of pictures that the source does not list.
 	Unmatched int `json:"unmatched"`
 	// NamesMasked is the number of captions in which the class's name was replaced; -1 where that was not asked for.
-	NamesMasked int               `json:"names_masked"`
-	Flags       map[string]int    `json:"flags"` // captions by flag
-	Statistics  CaptionStatistics `json:"statistics"`
+	NamesMasked int            `json:"names_masked"`
+	Flags       map[string]int `json:"flags"` // captions by flag
+	// Thresholds are those in force, from which on a flag was set: see package caption. Empty where nothing checked.
+	Thresholds map[string]float64 `json:"thresholds"`
+	Duplicates DuplicatesSummary  `json:"duplicates"`
+	Statistics CaptionStatistics  `json:"statistics"`
+}
+
+// DuplicatesSummary counts captions that say the same as another one's, before names were masked. It is of the captions of
+// all pictures that the source lists: those that could not be read are counted, too.
+type DuplicatesSummary struct {
+	Exact DuplicateCounts `json:"exact"` // letter by letter
+	Near  DuplicateCounts `json:"near"`  // mostly the same runs of words, and not the same text
+}
+
+// DuplicateCounts are captions that have duplicates.
+type DuplicateCounts struct {
+	Captions int `json:"captions"` // that have one
+	Groups   int `json:"groups"`   // of captions that are duplicates of one another, near ones by way of others
+	Largest  int `json:"largest"`  // captions in the largest group
+	// Captions whose duplicates are all of their own class, and those with one of another class.
+	WithinClass   int `json:"within_class"`
+	AcrossClasses int `json:"across_classes"`
 }
 
 // The values of [CaptionsSummary.From].

@@ -22,7 +22,7 @@ type Header struct {
 // The kinds of JSON files, with the newest version that this program writes and reads.
 var (
 	CaptionsHeader = Header{"mcil.captions", 1} // CAPTIONS/manifest.json
-	DatasetHeader  = Header{"mcil.dataset", 2}  // DATASET/manifest.json
+	DatasetHeader  = Header{"mcil.dataset", 3}  // DATASET/manifest.json
 	WeightsHeader  = Header{"mcil.weights", 1}  // WEIGHTS/mcil.json
 	RunHeader      = Header{"mcil.run", 1}      // RUN/run.json
 	ReportHeader   = Header{"mcil.report", 1}   // RUN/report.json
@@ -88,10 +88,13 @@ func (h Header) Check(path string, got Header) error {
 	return nil
 }
 
-// oldest is the oldest version that is still read. Version 1 of a dataset, with one layout and one split file, was never
-// released.
+// oldest is the oldest version that is still read. Older ones of datasets were never released: version 1 had one layout and
+// one split file, version 2 no values of flags.
 func (h Header) oldest() int {
-	if h.Schema == DatasetHeader.Schema || h.Schema == RowsHeader.Schema {
+	switch h.Schema {
+	case DatasetHeader.Schema, RowsHeader.Schema:
+		return 3
+	case ViLTHeader.Schema:
 		return 2
 	}
 	return 1

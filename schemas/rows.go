@@ -8,7 +8,7 @@ import (
 )
 
 // RowsHeader is in the Arrow schema metadata of every split under the key "mcil".
-var RowsHeader = Header{"mcil.rows", 2}
+var RowsHeader = Header{"mcil.rows", 3}
 
 // MetadataKey and HuggingFaceKey are keys of Arrow schema metadata.
 const (
@@ -34,6 +34,9 @@ const (
 	ColCaptionPrompt
 	ColFingerprint
 	ColFlags
+	ColFlagValues
+
+	NumColumns = iota
 )
 
 // Rows is the Arrow schema of a split whose labels name the given classes in order. Every field is nullable: datasets
@@ -60,6 +63,7 @@ func Rows(classNames []string) (*arrow.Schema, error) {
 		field("caption_prompt", text),
 		field("request_fingerprint", text),
 		field("caption_flags", arrow.ListOf(text)),
+		field("flag_values", arrow.ListOf(arrow.PrimitiveTypes.Float64)), // of caption_flags, one each
 	}
 	features, err := Features(classNames)
 	if err != nil {
@@ -95,6 +99,7 @@ func Features(classNames []string) (map[string]any, error) {
 		"caption_prompt":      value("string"),
 		"request_fingerprint": value("string"),
 		"caption_flags":       map[string]any{"feature": value("string"), "_type": "Sequence"},
+		"flag_values":         map[string]any{"feature": value("float64"), "_type": "Sequence"},
 	}, nil
 }
 

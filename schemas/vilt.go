@@ -7,12 +7,12 @@ import (
 )
 
 // ViLTHeader is in the Arrow schema metadata of a ViLT file under the key "mcil".
-var ViLTHeader = Header{"mcil.vilt", 1}
+var ViLTHeader = Header{"mcil.vilt", 2}
 
 // ViLTExtras are the columns of [Rows] that follow ViLT's own in a ViLT file, in order.
 var ViLTExtras = [...]int{
 	ColID, ColWNID, ColClassName, ColStyle, ColWidth, ColHeight, ColOrientation, ColImageSHA256, ColCaptionRaw, ColCaptionModel,
-	ColCaptionPrompt, ColFingerprint, ColFlags,
+	ColCaptionPrompt, ColFingerprint, ColFlags, ColFlagValues,
 }
 
 // ViLT is the Arrow schema of a split as the readers of ViLT and missing_aware_prompts expect it, that of their Food-101

@@ -44,7 +44,7 @@ type Options struct {
 	// ClassOrder is natural, a seed of numpy's permutation, split, or a file; default 1993. See split.Order.
 	ClassOrder string
 	Captions   CaptionOf
-	// About says where the captions came from; counts are filled in by Build.
+	// About says where the captions came from, what counted as a flag and how many are duplicates; other counts are filled in by Build.
 	About schemas.CaptionsSummary
 	// MaskNames replaces the class's names in each caption; the raw caption stays as it was. For the ablation that asks what
 	// a method owes to them.
@@ -129,7 +129,7 @@ func Build(ctx context.Context, s dataset.Source, dir string, o Options) (schema
 func (o Options) inputs(s dataset.Source, parts dataset.Split, order []int) string {
 	h := sha256.New()
 	w := bufio.NewWriterSize(h, 1<<16)
-	fmt.Fprintln(w, schemas.RowsHeader, schemas.DatasetHeader, o.Name, sorted(o.Layouts), o.ShardBytes, o.About.Recipe, o.MaskNames, o.Decode, order)
+	fmt.Fprintln(w, schemas.RowsHeader, schemas.DatasetHeader, o.Name, sorted(o.Layouts), o.ShardBytes, o.About.Recipe, o.About.Thresholds, o.MaskNames, o.Decode, order)
 	for _, c := range s.Classes() {
 		fmt.Fprintf(w, "%q\n", c)
 	}
@@ -138,7 +138,7 @@ func (o Options) inputs(s dataset.Source, parts dataset.Split, order []int) stri
 	}
 	for _, e := range s.Entries() {
 		c, ok := o.Captions(e.ID)
-		fmt.Fprintln(w, e.Label, e.SizeBytes, ok, len(c.Flags))
+		fmt.Fprintln(w, e.Label, e.SizeBytes, ok, len(c.Flags), c.FlagValues)
 		for _, text := range append([]string{string(e.ID), e.Style, c.Text, c.Raw, c.ImageSHA256, c.Model, c.Prompt, c.Fingerprint}, c.Flags...) {
 			fmt.Fprintln(w, len(text))
 			w.WriteString(text)

@@ -262,13 +262,16 @@ func TestBuildNewerManifest(t *testing.T) {
 	s := openSource(t, datasettest.WriteFolder(t, datasettest.Layout(t, 2)))
 	dir := filepath.Join(t.TempDir(), "data")
 	mustBuild(t, s, dir, build.Options{})
-	replaceIn(t, filepath.Join(dir, "manifest.json"), `"version": 2`, `"version": 3`)
+	replaceIn(t, filepath.Join(dir, "manifest.json"), `"version": 3`, `"version": 4`)
 	_, err := build.Build(t.Context(), s, dir, build.Options{Captions: captionsOf(t, s, nil)})
-	datasettest.WantError(t, err, nil, "version 3", "use a newer mcil")
+	datasettest.WantError(t, err, nil, "version 4", "use a newer mcil")
 	_, err = layout.Open(dir)
-	datasettest.WantError(t, err, nil, "version 3", "use a newer mcil")
+	datasettest.WantError(t, err, nil, "version 4", "use a newer mcil")
 	mustBuild(t, s, dir, build.Options{Force: true})
 	open(t, dir)
+	replaceIn(t, filepath.Join(dir, "manifest.json"), `"version": 3`, `"version": 2`)
+	_, err = layout.Open(dir)
+	datasettest.WantError(t, err, nil, "version 2", "reads version 3 and later: make it again")
 }
 
 func replaceIn(t testing.TB, path, old, new string) {

@@ -47,6 +47,7 @@ func captionsOf(t testing.TB, s dataset.Source, without func(dataset.ID) bool) b
 		c.CaptionInfo = dataset.CaptionInfo{Raw: " " + c.Text + " ", Model: "painter", Fingerprint: fmt.Sprint("f", i)}
 		if i%4 == 0 {
 			c.Flags = []string{"cut_off", "repeating"}[:1+i%8/4]
+			c.FlagValues = []float64{float64(i), 0.5}[:len(c.Flags)]
 		}
 		captions[e.ID] = c
 	}

@@ -41,7 +41,7 @@ func TestReaders(t *testing.T) {
 		titled := s.(dataset.Captioned)
 		checkReaders(t, s, build.Options{Captions: func(id dataset.ID) (dataset.Caption, bool) {
 			text, ok := titled.Text(id)
-			return dataset.Caption{Text: strings.TrimSpace(text), CaptionInfo: dataset.CaptionInfo{Raw: text, Flags: []string{dataset.FlagNamesClass}}}, ok // each title names its class
+			return dataset.Caption{Text: strings.TrimSpace(text), CaptionInfo: dataset.CaptionInfo{Raw: text, Flags: []string{dataset.FlagNamesClass}, FlagValues: []float64{1}}}, ok // each title names its class, once
 		}})
 	})
 	archive := os.Getenv("MCIL_READERS_TAR")
@@ -93,7 +93,7 @@ func checkReaders(t *testing.T, s dataset.Source, o build.Options) {
 			err = lines.Encode(map[string]any{
 				"split": name, "id": id, "label": e.Label, "caption": c.Text, "wnid": class.WNID, "class_name": class.Name, "style": e.Style,
 				"width": info.Width, "height": info.Height, "orientation": info.Orientation, "image_sha256": dataset.Digest(encoded), "caption_raw": c.Raw,
-				"caption_model": c.Model, "caption_prompt": c.Prompt, "request_fingerprint": c.Fingerprint, "caption_flags": append([]string{}, c.Flags...),
+				"caption_model": c.Model, "caption_prompt": c.Prompt, "request_fingerprint": c.Fingerprint, "caption_flags": append([]string{}, c.Flags...), "flag_values": append([]float64{}, c.FlagValues...),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -43,6 +43,9 @@ func newBuild(s dataset.Source, o Options, parts split.Result, order []int) *bui
 		Split: schemas.SplitSummary{Spec: parts.Spec, Seed: o.Split.Seed, Validation: parts.Validation}, Order: schemas.OrderSummary{Spec: o.ClassOrder},
 	}
 	b.manifest.Captions.Flags, b.manifest.Captions.NamesMasked = map[string]int{}, -1
+	if b.manifest.Captions.Thresholds == nil {
+		b.manifest.Captions.Thresholds = map[string]float64{}
+	}
 	if o.MaskNames {
 		b.manifest.Captions.NamesMasked = 0
 	}
@@ -103,9 +106,14 @@ func (b *build) captioned() (dataset.Split, error) {
 				continue
 			}
 			listed[id] = true
-			if _, ok := b.o.Captions(id); !ok {
+			c, ok := b.o.Captions(id)
+			if !ok {
 				b.refuse(id, "no caption")
 				continue
+			}
+			if len(c.Flags) != len(c.FlagValues) || !slices.IsSorted(c.Flags) {
+				return nil, fmt.Errorf("%s: the caption's %d flags are not sorted or have %d values: want them sorted, with one value each: %w",
+					id, len(c.Flags), len(c.FlagValues), dataset.ErrRefused)
 			}
 			captioned[name] = append(captioned[name], id)
 		}
@@ -197,22 +205,43 @@ func (b *build) row(name string, f *found) dataset.Row {
 }
 
 // caption is the caption of a picture as its row has it: with the class's names masked, where that was asked for, and the
-// flag that it holds or held one. The flag is set anew: what a captioner knows of a class is at most its own name, and not the
-// synset's others.
+// flags that it holds or held one, or names another class. They are set anew: what a captioner knows of a class is at most
+// its own name, and not the synset's others.
 func (b *build) caption(e dataset.Entry) dataset.Caption {
 	c, _ := b.o.Captions(e.ID)
-	flag := dataset.FlagNamesClass
-	c.Flags = slices.DeleteFunc(slices.Clone(c.Flags), func(f string) bool { return f == flag })
-	if !slices.ContainsFunc(b.names.Find(c.Text), func(m leakage.Mention) bool { return m.Label == e.Label }) {
-		return c
+	for _, flag := range []string{dataset.FlagNamesClass, dataset.FlagNamesMasked, dataset.FlagNamesOther} {
+		c.ClearFlag(flag)
 	}
-	if b.o.MaskNames {
-		flag = dataset.FlagNamesMasked
+	own, other := places(b.names.Find(c.Text), e.Label)
+	if other > 0 {
+		c.SetFlag(dataset.FlagNamesOther, float64(other))
+	}
+	switch {
+	case own == 0:
+	case b.o.MaskNames:
 		c.Text, _ = b.names.Mask(c.Text, e.Label)
+		c.SetFlag(dataset.FlagNamesMasked, float64(own))
+	default:
+		c.SetFlag(dataset.FlagNamesClass, float64(own))
 	}
-	c.Flags = append(c.Flags, flag)
-	slices.Sort(c.Flags)
 	return c
+}
+
+// places counts the places of a text that name a class with the label, and those that name others only: a name that classes
+// share is the own one's. Mentions of a place follow one another.
+func places(mentions []leakage.Mention, label int) (own, other int) {
+	for i := 0; i < len(mentions); {
+		from, mine := mentions[i].From, false
+		for ; i < len(mentions) && mentions[i].From == from; i++ {
+			mine = mine || mentions[i].Label == label
+		}
+		if mine {
+			own++
+		} else {
+			other++
+		}
+	}
+	return own, other
 }
 
 // of is the captions of one split.

@@ -43,7 +43,7 @@ func SomeRows(t testing.TB, n int) *Rows {
 				ID: dataset.ID(fmt.Sprintf("%s/%s_%d.jpg", c.WNID, []string{"sketch", "art", "video_game"}[i%3], i)), Image: image, Label: label,
 				Caption: fmt.Sprintf("picture number %d, café", len(rows.All)), WNID: c.WNID, ClassName: c.Name, Style: []string{"sketch", "art", "video_game"}[i%3],
 				Width: w, Height: h, Orientation: 1, ImageSHA256: dataset.Digest(image),
-				CaptionInfo: dataset.CaptionInfo{Raw: " raw ", Model: "painter", Prompt: "Describe.", Fingerprint: fmt.Sprint("f", i), Flags: []string{"cut_off", "empty"}[:i%3]},
+				CaptionInfo: dataset.CaptionInfo{Raw: " raw ", Model: "painter", Prompt: "Describe.", Fingerprint: fmt.Sprint("f", i), Flags: []string{"cut_off", "empty"}[:i%3], FlagValues: []float64{float64(i), 0.25}[:i%3]},
 			})
 		}
 	}

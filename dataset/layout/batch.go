@@ -46,12 +46,14 @@ type batch struct {
 	ints    [len(intColumns)]*array.Int32Builder
 	texts   [len(textColumns)]*array.StringBuilder
 	flags   *array.ListBuilder
+	values  *array.ListBuilder // of flags
 }
 
 func newBatch(mem memory.Allocator) *batch {
 	b := &batch{
 		offsets: append(make([]int32, 0, maxBatchRows+1), 0), label: array.NewInt64Builder(mem),
-		flags: array.NewListBuilder(mem, arrow.BinaryTypes.String),
+		flags:  array.NewListBuilder(mem, arrow.BinaryTypes.String),
+		values: array.NewListBuilder(mem, arrow.PrimitiveTypes.Float64),
 	}
 	for i := range b.ints {
 		b.ints[i] = array.NewInt32Builder(mem)
@@ -65,6 +67,7 @@ func newBatch(mem memory.Allocator) *batch {
 func (b *batch) release() {
 	b.label.Release()
 	b.flags.Release()
+	b.values.Release()
 	for _, x := range b.ints {
 		x.Release()
 	}
@@ -87,6 +90,15 @@ func rowBytes(r *dataset.Row, classes int) (int, error) {
 			return 0, fmt.Errorf("picture %q: a flag of the caption is not UTF-8: %w", r.ID, dataset.ErrRefused)
 		}
 		n += len(f)
+	}
+	if len(r.FlagValues) != len(r.Flags) {
+		return 0, fmt.Errorf("picture %q: %d values for the %d flags of the caption: %w", r.ID, len(r.FlagValues), len(r.Flags), dataset.ErrRefused)
+	}
+	for i, v := range r.FlagValues {
+		if math.IsNaN(v) || math.IsInf(v, 0) { // which JSON has no words for
+			return 0, fmt.Errorf("picture %q: the value of flag %s of the caption is %g: %w", r.ID, r.Flags[i], v, dataset.ErrRefused)
+		}
+		n += bytesFloat64
 	}
 	switch {
 	case n > maxRowBytes:
@@ -120,6 +132,8 @@ func (b *batch) append(r *dataset.Row, bytes int) {
 	for _, f := range r.Flags {
 		flags.Append(f)
 	}
+	b.values.Append(true)
+	b.values.ValueBuilder().(*array.Float64Builder).AppendValues(r.FlagValues, nil)
 	b.rows++
 	b.bytes += bytes
 }
@@ -130,10 +144,13 @@ type columns struct {
 	pictureBytes int64
 	bytes        int64       // in memory, as datasets counts them
 	picture      arrow.Array // binary
-	rest         [schemas.ColFlags + 1]arrow.Array
+	rest         [schemas.NumColumns]arrow.Array
 }
 
-const bytesInt32 = 4 // of an offset and of a small integer
+const (
+	bytesInt32   = 4 // of an offset and of a small integer
+	bytesFloat64 = 8
+)
 
 // take makes arrays of the rows and empties the batch. Nothing may be appended before they are released.
 func (b *batch) take() *columns {
@@ -161,6 +178,9 @@ func (b *batch) take() *columns {
 	c.rest[schemas.ColFlags] = flags
 	values := flags.ListValues().(*array.String)
 	c.bytes += offsetBytes + int64(values.Len()+1)*bytesInt32 + int64(len(values.ValueBytes()))
+	measured := b.values.NewListArray()
+	c.rest[schemas.ColFlagValues] = measured
+	c.bytes += offsetBytes + int64(measured.ListValues().Len())*bytesFloat64
 	image := array.NewData(imageType, b.rows, []*memory.Buffer{nil}, []arrow.ArrayData{c.picture.Data(), c.rest[schemas.ColID].Data()}, 0, 0)
 	c.rest[schemas.ColImage] = array.NewStructData(image)
 	image.Release()

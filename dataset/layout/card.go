@@ -79,6 +79,8 @@ func cardFeatures(schema *arrow.Schema, classNames []string) ([]cardFeature, err
 			c.DType = "int32"
 		case arrow.TypeEqual(f.Type, arrow.ListOf(arrow.BinaryTypes.String)):
 			c.Sequence = "string"
+		case arrow.TypeEqual(f.Type, arrow.ListOf(arrow.PrimitiveTypes.Float64)):
+			c.Sequence = "float64"
 		default:
 			return nil, fmt.Errorf("dataset card: no word for column %s of type %s", f.Name, f.Type)
 		}

@@ -28,8 +28,11 @@ func cardManifest(name string) schemas.DatasetManifest {
 		Name: name, Inputs: "inputs-digest", Styles: map[string]int{"sketch": 130, "art": 2, "toy": 2}, Rows: map[string]int{"train": 130, "test": 4},
 		Source: schemas.SourceSummary{Spec: "imagenet-r:a|b.tar", Pictures: 135, Digest: "source-digest"},
 		Captions: schemas.CaptionsSummary{
-			From: schemas.CaptionsFromStore, Model: "some/model", Prompt: "Describe\n```it```", Recipe: "recipe-digest", NamesMasked: 7,
-			Flags: map[string]int{"short": 3, "names_class": 9},
+			From: schemas.CaptionsFromStore, Model: "some/model", Prompt: "Describe\n```it```", Recipe: "recipe-digest", Revision: "rev-9", Reveals: []string{"class", "style"}, NamesMasked: 7,
+			Flags: map[string]int{"short": 3, "names_class": 9}, Duplicates: schemas.DuplicatesSummary{
+				Exact: schemas.DuplicateCounts{Captions: 71, Groups: 72, Largest: 73, WithinClass: 74, AcrossClasses: 75},
+				Near:  schemas.DuplicateCounts{Captions: 81, Groups: 82, Largest: 83, WithinClass: 84, AcrossClasses: 85},
+			},
 			Statistics: schemas.CaptionStatistics{
 				Captions: 134, Words: schemas.Lengths{Mean: 9.31, SD: 2, Min: 1, P5: 4, P50: 9, P95: 15, Max: 31}, Vocabulary: 321, Distinct: 133, Duplicated: 2,
 				MostCommon: []schemas.TextCount{{Text: "a | fish", Count: 2}},
@@ -136,7 +139,7 @@ func TestCardProse(t *testing.T) {
 	for _, want := range []string{
 		"# ImageNet-R with captions\n", "200 ImageNet classes", "134 rows", "arXiv:2412.09549", "| train | 130 |\n| test | 4 |\n",
 		"the model `some/model`", "`recipe-digest`", "````text\nDescribe\n```it```\n````\n", "masked in the captions that had it: 7 of them",
-		"| words, mean (standard deviation) | 9.3 (2.0) |", "| 1, 4, 9, 15, 31 |", "| a \\| fish | 2 |", "| names\\_class | 9 |\n| short | 3 |\n",
+		"| words, mean (standard deviation) | 9.3 (2.0) |", "| 1, 4, 9, 15, 31 |", "| a \\| fish | 2 |", "| names\\_class | 9 |\n| short | 3 |\n", "the model `some/model` (revision `rev-9`) behind", "told the model of each picture:** class, style.", "| the same text | 71 | 72 | 73 | 74 | 75 |\n| nearly the same | 81 | 82 | 83 | 84 | 85 |\n",
 		"| name the own class | 50.0 % |", "| as it is written | 25.0 % |", "| inflected | 12.5 % |", "| only another class | 6.2 % |",
 		"the class in 75.0 % of cases, in 50.0 % where", "33.0 % by always",
 		"| class\\_k | 11 | 50.0 % |", "| sketch | 130 |\n| art | 2 |\n| toy | 2 |\n", "| 11 | class\\_l | n0 | 21 | 1 |",

@@ -3,6 +3,7 @@ package layout
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -47,17 +48,18 @@ func (c *textColumn) isNull(i int) bool {
 	return !isSet(c.valid, i)
 }
 
-// listColumn is a column of lists of texts. The zero value is a column of empty lists.
-type listColumn struct {
-	textColumn // offsets and valid only: value i is items[offset(i):offset(i+1)]
-	items      textColumn
-}
-
-func (c *listColumn) bounds(i int) (from, to int) {
+// bounds are where list i begins and ends, in a column of lists.
+func (c *textColumn) bounds(i int) (from, to int) {
 	if c.offsets == nil || !isSet(c.valid, i) {
 		return 0, 0
 	}
 	return c.offset(i), c.offset(i + 1)
+}
+
+// listColumn is a column of lists of texts. The zero value is a column of empty lists.
+type listColumn struct {
+	textColumn // offsets and valid only: value i is items[offset(i):offset(i+1)]
+	items      textColumn
 }
 
 func (c *listColumn) strings(i int) []string {
@@ -78,7 +80,24 @@ func (c *listColumn) first(i int) []byte {
 	return c.items.at(from)
 }
 
-// intColumn is a column of integers, little-endian, of size bytes each, packed or one slice a value.
+// numbersColumn is a column of lists of numbers. The zero value is a column of empty lists.
+type numbersColumn struct {
+	textColumn // as in listColumn
+	items      intColumn
+}
+
+// there says whether a file has the column.
+func (c *numbersColumn) there() bool { return c.offsets != nil }
+
+func (c *numbersColumn) floats(i int) []float64 {
+	var list []float64
+	for k, end := c.bounds(i); k < end; k++ {
+		list = append(list, c.items.float(k))
+	}
+	return list
+}
+
+// intColumn is a column of integers or of numbers in double precision, little-endian, of size bytes each, packed or one slice a value.
 type intColumn struct {
 	values []byte
 	size   int // 4 or 8
@@ -86,16 +105,29 @@ type intColumn struct {
 	slices [][]byte
 }
 
-// at is value i, or missing where it is null or where there is no such column.
-func (c *intColumn) at(i, missing int) int {
-	var value []byte
+// bytes are those of value i; nil where it is null or where there is no such column.
+func (c *intColumn) bytes(i int) []byte {
 	switch {
 	case c.slices != nil:
-		value = c.slices[i]
+		return c.slices[i]
 	case c.values != nil && isSet(c.valid, i):
-		value = c.values[c.size*i : c.size*(i+1)]
+		return c.values[c.size*i : c.size*(i+1)]
 	}
-	switch len(value) {
+	return nil
+}
+
+// float is value i of a column of numbers in double precision, and no number where it is null.
+func (c *intColumn) float(i int) float64 {
+	value := c.bytes(i)
+	if len(value) != 8 {
+		return math.NaN()
+	}
+	return math.Float64frombits(binary.LittleEndian.Uint64(value))
+}
+
+// at is value i, or missing where it is null or where there is no such column.
+func (c *intColumn) at(i, missing int) int {
+	switch value := c.bytes(i); len(value) {
 	case 4:
 		return int(int32(binary.LittleEndian.Uint32(value)))
 	case 8:
@@ -143,9 +175,10 @@ type chunk struct {
 	ints   [numColumns]intColumn
 	list   listColumn // of captions, where column text has them and not column caption
 	flags  listColumn
+	values numbersColumn // of flags
 }
 
-const numColumns = schemas.ColFlags + 1
+const numColumns = schemas.NumColumns
 
 func (c *chunk) caption(i int) []byte {
 	if c.list.offsets != nil {
@@ -183,7 +216,7 @@ func (c *chunk) row(i int) (dataset.Row, error) {
 		Orientation: c.ints[schemas.ColOrientation].at(i, 1), ImageSHA256: text(schemas.ColImageSHA256),
 		CaptionInfo: dataset.CaptionInfo{
 			Raw: text(schemas.ColCaptionRaw), Model: text(schemas.ColCaptionModel), Prompt: text(schemas.ColCaptionPrompt),
-			Fingerprint: text(schemas.ColFingerprint), Flags: c.flags.strings(i),
+			Fingerprint: text(schemas.ColFingerprint), Flags: c.flags.strings(i), FlagValues: c.values.floats(i),
 		},
 	}, nil
 }
@@ -203,6 +236,26 @@ func (c *chunk) checkNulls(before int) error {
 	return nil
 }
 
+// checkValues refuses rows whose flags and their values do not match, where a file has both; before is as in checkNulls.
+func (c *chunk) checkValues(before int) error {
+	if !c.values.there() || c.flags.offsets == nil {
+		return nil
+	}
+	for i := range c.rows {
+		from, to := c.flags.bounds(i)
+		first, end := c.values.bounds(i)
+		if end-first != to-from {
+			return fmt.Errorf("row %d: %d flag_values for %d caption_flags: %w", before+i, end-first, to-from, dataset.ErrRefused)
+		}
+		for k := first; k < end; k++ {
+			if v := c.values.items.float(k); math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("row %d: one of its flag_values is no number: %w", before+i, dataset.ErrRefused)
+			}
+		}
+	}
+	return nil
+}
+
 func noValue(column string, row int) error {
 	return fmt.Errorf("column %s has no value in row %d: %w", column, row, dataset.ErrRefused)
 }
@@ -216,6 +269,7 @@ const (
 	kindBytes
 	kindPicture // struct of bytes and path
 	kindTexts   // a list of texts
+	kindNumbers // a list of numbers in double precision
 	kindInt32
 	kindInt64
 )
@@ -257,6 +311,7 @@ var wanted = [numColumns]struct {
 	schemas.ColCaptionPrompt: {[]string{"caption_prompt"}, []kind{kindText}, "utf8", false},
 	schemas.ColFingerprint:   {[]string{"request_fingerprint"}, []kind{kindText}, "utf8", false},
 	schemas.ColFlags:         {[]string{"caption_flags"}, []kind{kindTexts}, "list<item: utf8>", false},
+	schemas.ColFlagValues:    {[]string{"flag_values"}, []kind{kindNumbers}, "list<item: double>", false},
 }
 
 // matchColumns finds the columns by name; their order may differ and others may be there.

@@ -122,7 +122,7 @@ func TestOpenLayouts(t *testing.T) {
 				CaptionInfo: dataset.CaptionInfo{Raw: "raw", Model: "model", Prompt: "prompt", Fingerprint: "f"},
 			}
 			if i%3 == 1 {
-				r.Flags = []string{"long", "names"}
+				r.Flags, r.FlagValues = []string{"long", "names"}, []float64{float64(i), 0.5}
 			}
 			want[split] = append(want[split], fmt.Sprintf("%+v", r))
 			if err := w.Append(r); err != nil {
@@ -221,7 +221,7 @@ func TestOpenViLT(t *testing.T) {
 	_, err = layout.Open(dir)
 	datasettest.WantError(t, err, dataset.ErrRefused, "labels have no names", "class_name")
 	readWriteJSON(t, filepath.Join(dir, "manifest.json"), map[string]any{
-		"schema": "mcil.dataset", "version": 2, "classes": []any{map[string]any{"name": "a", "wnid": datasettest.Goldfish}, map[string]any{"name": "b"}}})
+		"schema": "mcil.dataset", "version": schemas.DatasetHeader.Version, "classes": []any{map[string]any{"name": "a", "wnid": datasettest.Goldfish}, map[string]any{"name": "b"}}})
 	if d := readOpen(t, dir); d.Classes[1] != (dataset.Class{WNID: datasettest.Shark, Name: "b"}) {
 		t.Errorf("classes %v", d.Classes)
 	}

@@ -78,7 +78,8 @@ func TestHubFiles(t *testing.T) {
 					t.Fatalf("row %d: other picture or path %q, %v", row, image.Path, err)
 				}
 				flags, _ := json.Marshal(append([]string{}, x.Flags...))
-				if got := cellText(rec, "caption_flags", j); got != string(flags) || cellText(rec, "caption", j) != x.Caption {
+				values, _ := json.Marshal(append([]float64{}, x.FlagValues...))
+				if got := cellText(rec, "caption_flags", j); got != string(flags) || cellText(rec, "flag_values", j) != string(values) || cellText(rec, "caption", j) != x.Caption {
 					t.Fatalf("row %d: flags %s, caption %s", row, got, cellText(rec, "caption", j))
 				}
 				row++

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -45,13 +46,9 @@ func kindOf(t arrow.DataType) kind {
 	case *arrow.Int64Type:
 		return kindInt64
 	case *arrow.ListType:
-		if kindOf(t.Elem()) == kindText {
-			return kindTexts
-		}
+		return kindOfList(t.Elem())
 	case *arrow.LargeListType:
-		if kindOf(t.Elem()) == kindText {
-			return kindTexts
-		}
+		return kindOfList(t.Elem())
 	case *arrow.StructType:
 		found := 0
 		for _, f := range t.Fields() {
@@ -65,6 +62,16 @@ func kindOf(t arrow.DataType) kind {
 		if found == 1 {
 			return kindPicture
 		}
+	}
+	return kindOther
+}
+
+func kindOfList(item arrow.DataType) kind {
+	switch {
+	case kindOf(item) == kindText:
+		return kindTexts
+	case item.ID() == arrow.FLOAT64:
+		return kindNumbers
 	}
 	return kindOther
 }
@@ -93,7 +100,7 @@ func (b *batchReader) read(m message) error {
 	if cursor.noPicture >= 0 {
 		return noValue("image", b.rows.n+cursor.noPicture)
 	}
-	if err := c.checkNulls(b.rows.n); err != nil {
+	if err := cmp.Or(c.checkNulls(b.rows.n), c.checkValues(b.rows.n)); err != nil {
 		return err
 	}
 	b.rows.add(c)
@@ -115,6 +122,8 @@ func (b *batchReader) column(c *chunk, cursor *batchCursor, i int, t arrow.DataT
 		c.list, err = cursor.texts(t, c.rows)
 	case col == schemas.ColFlags:
 		c.flags, err = cursor.texts(t, c.rows)
+	case col == schemas.ColFlagValues:
+		c.values, err = cursor.numbers(t, c.rows)
 	case col == schemas.ColLabel:
 		c.ints[col], err = cursor.ints(c.rows, 8)
 	case kindOf(t) == kindInt32:
@@ -216,27 +225,41 @@ func (c *batchCursor) text(t arrow.DataType, n int) (col textColumn, err error) 
 	return col, checkOffsets(col.offsets, col.wide, n, len(col.data))
 }
 
-// texts takes a column of lists of texts with n values at least.
-func (c *batchCursor) texts(t arrow.DataType, n int) (col listColumn, err error) {
+// list takes what a column of n lists at least has before their items, and says how many items there are.
+func (c *batchCursor) list(t arrow.DataType, n int) (col textColumn, items int, err error) {
 	col.wide = t.ID() == arrow.LARGE_LIST
 	if col.valid, err = c.nodeOf(n); err != nil {
-		return col, err
+		return col, 0, err
 	}
 	if col.offsets, err = c.offsetsFor(n, col.wide); err != nil {
-		return col, err
+		return col, 0, err
 	}
 	if len(c.Nodes) == 0 || c.Nodes[0].Values < 0 || c.Nodes[0].Values > int64(len(c.body)) {
-		return col, damaged("it has fewer columns than its schema")
+		return col, 0, damaged("it has fewer columns than its schema")
 	}
-	items := int(c.Nodes[0].Values)
-	if err = checkOffsets(col.offsets, col.wide, n, items); err != nil {
-		return col, err
+	items = int(c.Nodes[0].Values)
+	return col, items, checkOffsets(col.offsets, col.wide, n, items)
+}
+
+// texts takes a column of lists of texts with n values at least.
+func (c *batchCursor) texts(t arrow.DataType, n int) (col listColumn, err error) {
+	items := 0
+	if col.textColumn, items, err = c.list(t, n); err == nil {
+		col.items, err = c.text(t.(arrow.ListLikeType).Elem(), items)
 	}
-	col.items, err = c.text(t.(arrow.ListLikeType).Elem(), items)
 	return col, err
 }
 
-// ints takes a column of n integers.
+// numbers takes a column of lists of numbers with n values at least.
+func (c *batchCursor) numbers(t arrow.DataType, n int) (col numbersColumn, err error) {
+	items := 0
+	if col.textColumn, items, err = c.list(t, n); err == nil {
+		col.items, err = c.ints(items, bytesFloat64)
+	}
+	return col, err
+}
+
+// ints takes a column of n numbers of some bytes each.
 func (c *batchCursor) ints(n, size int) (col intColumn, err error) {
 	col.size = size
 	if col.valid, err = c.nodeOf(n); err != nil {
@@ -246,7 +269,7 @@ func (c *batchCursor) ints(n, size int) (col intColumn, err error) {
 		return col, err
 	}
 	if len(col.values)/size < n {
-		return col, damaged("%d bytes for %d integers", len(col.values), n)
+		return col, damaged("%d bytes for %d numbers", len(col.values), n)
 	}
 	return col, nil
 }

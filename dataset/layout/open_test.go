@@ -85,7 +85,9 @@ func TestOpenErrors(t *testing.T) {
 		target error
 		words  []string
 	}{
-		{"newer rows", [][]byte{readStream(t, own(`{"schema":"mcil.rows","version":3}`), 2)}, nil, []string{"version 3", "use a newer mcil"}},
+		{"newer rows", [][]byte{readStream(t, own(`{"schema":"mcil.rows","version":4}`), 2)}, nil, []string{"version 4", "use a newer mcil"}},
+		{"older rows", [][]byte{readStream(t, own(`{"schema":"mcil.rows","version":2}`), 2)}, nil, []string{"version 2", "reads version 3 and later: make it again"}},
+		{"older ViLT", [][]byte{readStream(t, own(`{"schema":"mcil.vilt","version":1}`), 2)}, nil, []string{"version 1", "reads version 2 and later: make it again"}},
 		{"other schema", [][]byte{readStream(t, own(`{"schema":"mcil.exemplars","version":1}`), 2)}, nil, []string{`"mcil.exemplars"`}},
 		{"damaged header", [][]byte{readStream(t, own(`{`), 2)}, nil, []string{`"mcil" metadata`}},
 		{"no names", [][]byte{readStream(t, readChange(without("class_name"), nil, map[string]string{"x": "y"}), 2)}, dataset.ErrRefused, []string{"labels have no names", `"huggingface" metadata`}},

@@ -233,7 +233,7 @@ func (d *columnDecoder) data(body []byte, encoding int64, n int) (err error) {
 
 // plain appends n values that are stored one after the other.
 func (d *columnDecoder) plain(values [][]byte, body []byte, n int64) ([][]byte, error) {
-	size := map[int]int{physicalInt32: 4, physicalInt64: 8}[d.leaf.physical]
+	size := map[int]int{physicalInt32: 4, physicalInt64: 8, physicalDouble: 8}[d.leaf.physical]
 	if n < 0 || n > int64(len(body))/4 {
 		return nil, damaged("%d values in %d bytes", n, len(body))
 	}

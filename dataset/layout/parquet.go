@@ -23,7 +23,7 @@ const (
 
 // Numbers of Parquet's format: physical types, the kinds of repetition, and the old names of logical types.
 const (
-	physicalInt32, physicalInt64, physicalBytes = 1, 2, 6
+	physicalInt32, physicalInt64, physicalDouble, physicalBytes = 1, 2, 5, 6
 
 	required, optional, repeated = 0, 1, 2
 
@@ -81,6 +81,9 @@ func (s *shard) readParquet(content []byte, cache *pictureCache) (md arrow.Metad
 			return md, fmt.Errorf("row group %d: %w: %w", i, err, dataset.ErrRefused)
 		}
 		if err := c.checkNulls(s.rows.n); err != nil {
+			return md, err
+		}
+		if err := c.checkValues(s.rows.n); err != nil {
 			return md, err
 		}
 		s.rows.add(c)
@@ -201,8 +204,12 @@ func (n *parquetNode) kind() kind {
 	item := n.item()
 	switch {
 	case item != nil:
-		if item.leaf != nil && item.leaf.maxRep == 1 && item.leafKind() == kindText {
+		switch {
+		case item.leaf == nil || item.leaf.maxRep != 1:
+		case item.leafKind() == kindText:
 			return kindTexts
+		case item.physical == physicalDouble && item.logical == "":
+			return kindNumbers
 		}
 	case n.repetition == repeated:
 	case n.leaf != nil:

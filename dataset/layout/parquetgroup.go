@@ -28,15 +28,22 @@ func (g *parquetGroup) chunk(rows int, columns columnMap, cache *pictureCache) (
 		case kindBytes:
 			c.images = &groupPictures{group: g, rows: rows, leaf: node.leaf, cache: cache}
 		case kindTexts:
-			list, err := g.lists(node.item().leaf, rows)
+			list, items, err := g.lists(node.item().leaf, rows)
 			if err != nil {
 				return nil, fmt.Errorf("column %s: %w", node.name, err)
 			}
+			texts := listColumn{list, textColumn{slices: items}}
 			if col == schemas.ColCaption {
-				c.list = list
+				c.list = texts
 			} else {
-				c.flags = list
+				c.flags = texts
 			}
+		case kindNumbers:
+			list, items, err := g.lists(node.item().leaf, rows)
+			if err != nil {
+				return nil, fmt.Errorf("column %s: %w", node.name, err)
+			}
+			c.values = numbersColumn{list, intColumn{slices: items}}
 		default:
 			values, _, err := g.values(node.leaf, rows)
 			if err != nil {
@@ -71,34 +78,34 @@ func (g *parquetGroup) values(leaf *parquetLeaf, rows int) (values [][]byte, own
 	return values, d.ownBytes, nil
 }
 
-// lists are the values of a column of lists, one list a row.
-func (g *parquetGroup) lists(leaf *parquetLeaf, rows int) (col listColumn, err error) {
+// lists are the values of a column of lists, one list a row, and their items.
+func (g *parquetGroup) lists(leaf *parquetLeaf, rows int) (col textColumn, items [][]byte, err error) {
 	d, err := g.decode(leaf, -1)
 	if err != nil {
-		return col, err
+		return col, nil, err
 	}
 	col.offsets = make([]byte, 0, 4*(rows+1))
-	col.items.slices = [][]byte{}
+	items = [][]byte{}
 	next := 0
 	for i, def := range d.defs { // in a list both levels are there
 		if d.reps[i] == 0 {
-			col.offsets = binary.LittleEndian.AppendUint32(col.offsets, uint32(len(col.items.slices)))
+			col.offsets = binary.LittleEndian.AppendUint32(col.offsets, uint32(len(items)))
 		} else if i == 0 {
-			return col, damaged("it begins within a list")
+			return col, nil, damaged("it begins within a list")
 		}
 		switch {
 		case int(def) == leaf.maxDef:
-			col.items.slices = append(col.items.slices, d.values[next])
+			items = append(items, d.values[next])
 			next++
 		case int(def) >= leaf.repeatedDef:
-			col.items.slices = append(col.items.slices, nil)
+			items = append(items, nil)
 		}
 	}
 	if len(col.offsets) != 4*rows {
-		return col, damaged("%d lists for %d rows", len(col.offsets)/4, rows)
+		return col, nil, damaged("%d lists for %d rows", len(col.offsets)/4, rows)
 	}
-	col.offsets = binary.LittleEndian.AppendUint32(col.offsets, uint32(len(col.items.slices)))
-	return col, nil
+	col.offsets = binary.LittleEndian.AppendUint32(col.offsets, uint32(len(items)))
+	return col, items, nil
 }
 
 // groupPictures are the pictures of a row group, decoded when one of them is asked for.

@@ -84,6 +84,36 @@ func readIPC(t testing.TB, schema *arrow.Schema, batches ...int) []byte {
 	return b
 }
 
+// readRecords are records as an IPC stream and as an IPC file.
+func readRecords(t testing.TB, schema *arrow.Schema, records func(func(arrow.Record) error)) (stream, file []byte) {
+	t.Helper()
+	var out bytes.Buffer
+	w := ipc.NewWriter(&out, ipc.WithSchema(schema))
+	records(w.Write)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fw, err := ipc.NewFileWriter(f, ipc.WithSchema(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records(fw.Write)
+	if err := fw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err = os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), file
+}
+
 // readParquet is the same as a Parquet file, a row group a batch.
 func readParquet(t testing.TB, schema *arrow.Schema, batches []int, o ...parquet.WriterProperty) []byte {
 	t.Helper()
@@ -130,7 +160,11 @@ func readAppend(b array.Builder, name string, row int) {
 	case *array.ListBuilder:
 		b.Append(true)
 		items, ok := b.ValueBuilder().(*array.StringBuilder)
-		if !ok {
+		if values, number := b.ValueBuilder().(*array.Float64Builder); number {
+			for k := range row % 3 {
+				values.Append(float64(row) + float64(k)/4)
+			}
+		} else if !ok {
 			b.ValueBuilder().AppendNull()
 		} else if name == "text" {
 			items.Append(text["caption"])
@@ -187,6 +221,11 @@ func readCheckRows(t testing.TB, rows dataset.Rows, n int, columns ...string) {
 		if has("caption_flags") {
 			for k := range i % 3 {
 				want.Flags = append(want.Flags, fmt.Sprintf("flag %d", k))
+			}
+		}
+		if has("flag_values") {
+			for k := range i % 3 {
+				want.FlagValues = append(want.FlagValues, float64(i)+float64(k)/4)
 			}
 		}
 		if got, want := fmt.Sprintf("%+v", r), fmt.Sprintf("%+v", want); got != want {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -51,7 +52,7 @@ func TestViLTFiles(t *testing.T) {
 				}
 				for name, want := range map[string]string{
 					"text": fmt.Sprintf("[%q]", x.Caption), "label": fmt.Sprint(x.Label), "image_id": string(x.ID), "split": split, "id": string(x.ID),
-					"orientation": fmt.Sprint(x.Orientation), "caption_prompt": x.Prompt, "class_name": x.ClassName,
+					"orientation": fmt.Sprint(x.Orientation), "caption_prompt": x.Prompt, "class_name": x.ClassName, "flag_values": strings.ReplaceAll(fmt.Sprint(append([]float64{}, x.FlagValues...)), " ", ","),
 				} {
 					if got := cellText(rec, name, j); got != want {
 						t.Fatalf("%s row %d: %s is %s, want %s", split, row, name, got, want)

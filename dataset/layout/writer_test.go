@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -41,6 +42,7 @@ func writtenRow(split string, i, size int) dataset.Row {
 	r.Raw, r.Model, r.Prompt, r.Fingerprint = r.Caption+".", "model", "a prompt", "f00"
 	if i%2 == 1 {
 		r.Flags = []string{"short", "names-class"}[:1+i%4/2]
+		r.FlagValues = []float64{float64(i) / 4, 0.125}[:len(r.Flags)]
 	}
 	return r
 }
@@ -166,13 +168,14 @@ func TestHFFiles(t *testing.T) {
 		for j := range int(rec.NumRows()) {
 			r := writtenRow("train", row, 300)
 			flags, _ := json.Marshal(r.Flags)
+			values, _ := json.Marshal(r.FlagValues)
 			if r.Flags == nil {
-				flags = []byte("[]")
+				flags, values = []byte("[]"), []byte("[]")
 			}
 			for name, want := range map[string]string{
 				"id": string(r.ID), "label": fmt.Sprint(r.Label), "caption": r.Caption, "wnid": r.WNID, "class_name": r.ClassName, "style": r.Style,
 				"width": fmt.Sprint(r.Width), "height": fmt.Sprint(r.Height), "orientation": fmt.Sprint(r.Orientation), "image_sha256": r.ImageSHA256,
-				"caption_raw": r.Raw, "caption_model": r.Model, "caption_prompt": r.Prompt, "request_fingerprint": r.Fingerprint, "caption_flags": string(flags),
+				"caption_raw": r.Raw, "caption_model": r.Model, "caption_prompt": r.Prompt, "request_fingerprint": r.Fingerprint, "caption_flags": string(flags), "flag_values": string(values),
 			} {
 				if got := cellText(rec, name, j); got != want {
 					t.Fatalf("row %d: %s is %q, want %q", row, name, got, want)
@@ -208,7 +211,7 @@ func TestHFFiles(t *testing.T) {
 	}
 	var info hfInfo
 	b, err := os.ReadFile(filepath.Join(dir, "hf/test/dataset_info.json"))
-	if err != nil || json.Unmarshal(b, &info) != nil || len(info.Features) != 16 || info.Splits["train"].NumExamples != 230 || info.Splits["test"].NumExamples != 2 ||
+	if err != nil || json.Unmarshal(b, &info) != nil || len(info.Features) != schemas.NumColumns || info.Splits["train"].NumExamples != 230 || info.Splits["test"].NumExamples != 2 ||
 		info.DatasetSize != info.Splits["train"].NumBytes+info.Splits["test"].NumBytes {
 		t.Errorf("dataset_info.json: %s, %v", b, err)
 	}
@@ -296,10 +299,14 @@ func TestWriterErrors(t *testing.T) {
 		return func(w *Writer) error { return w.Append(r) }
 	}
 	for words, do := range map[string]func(*Writer) error{
-		"label 3 of 3 classes":   with(func(r *dataset.Row) { r.Label = 3 }),
-		"label -1 of":            with(func(r *dataset.Row) { r.Label = -1 }),
-		"column 2 is not UTF-8":  with(func(r *dataset.Row) { r.Caption = "\xff" }),
-		"flag of the caption":    with(func(r *dataset.Row) { r.Flags = []string{"\xff"} }),
+		"label 3 of 3 classes":     with(func(r *dataset.Row) { r.Label = 3 }),
+		"label -1 of":              with(func(r *dataset.Row) { r.Label = -1 }),
+		"column 2 is not UTF-8":    with(func(r *dataset.Row) { r.Caption = "\xff" }),
+		"flag of the caption":      with(func(r *dataset.Row) { r.Flags = []string{"\xff"} }),
+		"1 values for the 2 flags": with(func(r *dataset.Row) { r.Flags, r.FlagValues = []string{"a", "b"}, []float64{1} }),
+		"value of flag b of the caption is NaN": with(func(r *dataset.Row) {
+			r.Flags, r.FlagValues = []string{"a", "b"}, []float64{1, math.NaN()}
+		}),
 		"a row holds 1073741824": with(func(r *dataset.Row) { r.Image = make([]byte, 1<<30) }), // its texts are too much
 		"-1 by 30 pixels":        with(func(r *dataset.Row) { r.Width = -1 }),
 		"out of order":           func(w *Writer) error { return w.Begin("test") },

@@ -71,6 +71,7 @@ type place struct {
 
 // add takes the files of the tree into entries, or refuses them.
 func (c *collection) add(where func(folders []string) place, styled bool) {
+	c.entries = make([]dataset.Entry, 0, len(c.tree.files)) // there may be a million: no growing, and IDs share the memory of paths
 	for _, f := range c.tree.files {
 		rel, inside := below(c.root, f.path)
 		dir, base := path.Split(rel)
@@ -98,7 +99,11 @@ func (c *collection) add(where func(folders []string) place, styled bool) {
 		case f.size > picture.MaxBytes:
 			c.refuse(rel, fmt.Sprintf("%d bytes, more than the %d that a picture may have", f.size, int64(picture.MaxBytes)))
 		default:
-			e := dataset.Entry{ID: dataset.ID(p.class + "/" + base), Style: "unknown", SizeBytes: f.size, Part: p.part, Path: f.path, Offset: f.offset}
+			id := p.class + "/" + base
+			if strings.HasSuffix(rel, id) {
+				id = rel[len(rel)-len(id):]
+			}
+			e := dataset.Entry{ID: dataset.ID(id), Style: "unknown", SizeBytes: f.size, Part: p.part, Path: f.path, Offset: f.offset}
 			if styled {
 				e.Style = styleOf(base)
 			}

@@ -270,7 +270,7 @@ func (r *run) rows(ctx context.Context, name string, rows dataset.Rows, decode b
 			r.wrong(at, "the row says %d by %d pixels, orientation %d; the picture %d by %d, %d", row.Width, row.Height, row.Orientation, info.Width, info.Height, info.Orientation)
 		}
 		if row.Image = nil; len(row.Flags) == 0 {
-			row.Flags = nil // no flags and an empty list of them are the same
+			row.Flags, row.FlagValues = nil, nil // no flags and an empty list of them are the same
 		}
 		f := fact{read: true, digest: sha256.Sum256(fmt.Appendf(nil, "%s %#v", sum, row))} // Go's syntax: texts are quoted
 		if decode {

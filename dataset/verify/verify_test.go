@@ -34,7 +34,7 @@ func prepared(t *testing.T, o build.Options) string {
 		}
 		c := dataset.Caption{Text: text, CaptionInfo: dataset.CaptionInfo{Raw: text, Model: "painter"}}
 		if strings.HasSuffix(string(id), "4.jpg") {
-			c.Flags = []string{"cut_off"}
+			c.Flags, c.FlagValues = []string{"cut_off"}, []float64{4}
 		}
 		return c, true
 	}

@@ -25,7 +25,7 @@ for line in open(rows_file):
     want.setdefault(row.pop("split"), []).append(row)
 
 EXTRA = ["id", "wnid", "class_name", "style", "width", "height", "orientation", "image_sha256", "caption_raw", "caption_model",
-         "caption_prompt", "request_fingerprint", "caption_flags"]
+         "caption_prompt", "request_fingerprint", "caption_flags", "flag_values"]
 
 
 def same(where, got, wanted):
