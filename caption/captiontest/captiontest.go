@@ -1,4 +1,5 @@
-// Package captiontest holds what every [caption.Captioner] must do.
+// Package captiontest holds what tests of captioning share: what every [caption.Captioner] must do ([Run]), small pictures
+// ([Pictures]), and an endpoint that fails in every way that endpoints have ([Faults]).
 package captiontest
 
 import (
@@ -31,7 +32,7 @@ func Request(t testing.TB, n int) caption.Request {
 	img := image.NewRGBA(image.Rect(0, 0, 48, 32))
 	for y := range 32 {
 		for x := range 48 {
-			c := color.RGBA{240, 240, 240, 255}
+			c := color.RGBA{240 - uint8(5*((n>>8)%40)), 240, 240, 255} // colours and places repeat after 256
 			if dx, dy := x-16-n%16, y-16; dx*dx+dy*dy < 100 {
 				c = color.RGBA{200, uint8(31 * n), 30, 255}
 			}
@@ -101,6 +102,10 @@ func fingerprint(t *testing.T, model string, c caption.Captioner) {
 		"temperature":        func(r *caption.Request) { r.Decoding.Temperature = 0.7 },
 		"repetition penalty": func(r *caption.Request) { r.Decoding.RepetitionPenalty = 1.1 },
 		"length penalty":     func(r *caption.Request) { r.Decoding.LengthPenalty = 2 },
+		"top p":              func(r *caption.Request) { r.Decoding.TopP = 0.9 },
+		"min p":              func(r *caption.Request) { r.Decoding.MinP = 0.9 },
+		"top k":              func(r *caption.Request) { r.Decoding.TopK = 40 },
+		"revision":           func(r *caption.Request) { r.Revision = "52f1b8c" },
 	} {
 		r := base
 		change(&r)

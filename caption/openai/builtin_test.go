@@ -6,12 +6,9 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"github.com/mcil/mcil/caption/builtin"
 	"github.com/mcil/mcil/caption/captiontest"
 	"github.com/mcil/mcil/caption/openai"
+	"github.com/mcil/mcil/caption/pool"
 	"github.com/mcil/mcil/schemas"
 )
 
@@ -51,58 +49,46 @@ func TestCaptioner(t *testing.T) {
 	})
 }
 
+func TestPoolOfClients(t *testing.T) {
+	captiontest.Run(t, builtin.Model, func(t *testing.T) caption.Captioner {
+		h := builtin.Handler(builtin.Options{APIKey: "sesame"})
+		return pool.New([]pool.Member{{Name: "a", Captioner: dial(t, h)}, {Name: "b", Captioner: dial(t, h), Weight: 2}}, pool.Options{})
+	})
+}
+
+// Clients of endpoints elsewhere, with other keys, send the same bytes for the same request.
+func TestFingerprintDoesNotDependOnTheEndpoint(t *testing.T) {
+	r := captiontest.Request(t, 1)
+	r.Model = "m"
+	seen := map[string]bool{}
+	for _, o := range []openai.Options{{BaseURL: "http://a/v1"}, {BaseURL: "https://b:8443/openai/", APIKey: "key", Connections: 2}} {
+		c, err := openai.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := c.Fingerprint(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[f] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("fingerprints %v", seen)
+	}
+}
+
 func TestCheckBuiltin(t *testing.T) {
-	if err := dial(t, builtin.Handler(builtin.Options{APIKey: "sesame"})).Check(t.Context(), builtin.Model); err != nil {
+	if _, err := dial(t, builtin.Handler(builtin.Options{APIKey: "sesame"})).Check(t.Context(), builtin.Model); err != nil {
 		t.Error(err)
 	}
-	if err := dial(t, builtin.Handler(builtin.Options{APIKey: "other"})).Check(t.Context(), builtin.Model); !errors.Is(err, caption.ErrEndpoint) {
+	if _, err := dial(t, builtin.Handler(builtin.Options{APIKey: "other"})).Check(t.Context(), builtin.Model); !errors.Is(err, caption.ErrEndpoint) {
 		t.Errorf("with a wrong key: %v", err)
 	}
 }
 
-// faulty answers three requests in ten wrongly, in six ways.
-type faulty struct {
-	next     http.Handler
-	mu       sync.Mutex
-	random   *rand.Rand
-	requests atomic.Int64
-	faults   [6]atomic.Int64
-}
-
-func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.requests.Add(1)
-	f.mu.Lock()
-	kind := f.random.IntN(20)
-	f.mu.Unlock()
-	if kind >= len(f.faults) {
-		f.next.ServeHTTP(w, r)
-		return
-	}
-	io.Copy(io.Discard, r.Body)
-	f.faults[kind].Add(1)
-	switch kind {
-	case 0:
-		w.Header().Set("Retry-After", "0.02")
-		w.WriteHeader(http.StatusTooManyRequests)
-		io.WriteString(w, `{"error":{"message":"slow down"}}`)
-	case 1:
-		w.WriteHeader(http.StatusInternalServerError)
-	case 2: // longer than an attempt may take
-		select {
-		case <-time.After(5 * time.Second):
-		case <-r.Context().Done():
-		}
-	case 3:
-		panic(http.ErrAbortHandler) // the connection is reset
-	case 4:
-		io.WriteString(w, `{"error":{"message":"engine died"}}`)
-	case 5:
-		io.WriteString(w, `{"choices":[{"message":{"content":null}}]}`)
-	}
-}
-
-func TestRunThroughFaults(t *testing.T) {
-	f := &faulty{next: builtin.Handler(builtin.Options{}), random: rand.New(rand.NewPCG(1, 2))}
+// The embedded endpoint's captions come whole through faults, and a second run asks nothing.
+func TestBuiltinThroughFaults(t *testing.T) {
+	f := &captiontest.Faults{Share: 0.3, Seed: 1, Next: builtin.Handler(builtin.Options{}), HangLimit: 5 * time.Second}
 	source, store := captiontest.Pictures(t, 300), createStore(t, t.TempDir())
 	o := caption.Options{
 		Source: source, Captioner: dial(t, f), Store: store, Workers: 16, Attempts: 12,
@@ -113,23 +99,21 @@ func TestRunThroughFaults(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	n := 0
-	for id, c := range store.Captions() {
+	for c, err := range store.Captions() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		n++
 		if flags := caption.Check(caption.Clean(c.Raw, caption.DefaultPrompt), c.Raw, c.FinishReason, caption.DefaultPrompt); len(flags) > 0 {
-			t.Errorf("%s: %q: %s", id, flags, c.Raw)
+			t.Errorf("%s: %v: %s", c.ID, flags, c.Raw)
 		}
 	}
-	if n != 300 || r.Retries < 60 || int64(r.Retries+300) != f.requests.Load() {
-		t.Errorf("%d captions, %d retries, %d requests", n, r.Retries, f.requests.Load())
+	if n != 300 || r.Retries < 60 || r.Retries+300 != f.Requests() {
+		t.Errorf("%d captions, %d retries, %d requests", n, r.Retries, f.Requests())
 	}
-	for i := range f.faults {
-		if f.faults[i].Load() == 0 {
-			t.Errorf("fault %d never happened: the test proves nothing of it", i)
-		}
-	}
-	before := f.requests.Load()
-	if r, err := caption.Run(t.Context(), o); err != nil || r.Cached != 300 || f.requests.Load() != before {
-		t.Errorf("second run: %+v, %v, %d requests", r, err, f.requests.Load()-before)
+	before := f.Requests()
+	if r, err := caption.Run(t.Context(), o); err != nil || r.Cached != 300 || f.Requests() != before {
+		t.Errorf("second run: %+v, %v, %d requests", r, err, f.Requests()-before)
 	}
 }
 

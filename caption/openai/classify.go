@@ -41,7 +41,7 @@ func classifyStatus(x *exchange, err error) *caption.Error {
 	case errors.Is(err, errRedirect):
 		return x.failure(caption.Refused, false, err)
 	case errors.Is(err, errTooLarge):
-		return x.failure(caption.Malformed, false, err)
+		return x.failure(caption.Malformed, true, err)
 	case x.status == 0 && err == nil: // never sent
 		return x.failure(caption.Malformed, false, errors.New("no exchange took place"))
 	case isTimeout(err):
@@ -60,8 +60,8 @@ func classifyStatus(x *exchange, err error) *caption.Error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &syntax) && !looksJSON(x.body): // a login page, a proxy's page
-		return x.failure(caption.Malformed, false, errors.New("not JSON: is this the base URL of an OpenAI-compatible endpoint?"))
+	case errors.As(err, &syntax) && !looksJSON(x.body): // a proxy's page, which may pass, or a login page
+		return x.failure(caption.Malformed, true, errors.New("not JSON: is this the base URL of an OpenAI-compatible endpoint?"))
 	case json.Valid(x.body):
 		return x.failure(caption.Malformed, false, err) // well-formed, of other types
 	}
@@ -89,7 +89,7 @@ func (x *exchange) failure(class caption.Class, retry bool, err error) *caption.
 	return &caption.Error{
 		Class:      class,
 		Status:     x.status,
-		Body:       caption.Excerpt(x.body, excerptBytes),
+		Body:       caption.Excerpt([]byte(x.secret.hide(string(x.body))), excerptBytes), // hidden before it is cut: half a key is one too
 		RetryAfter: retryAfter(x.header, time.Now()),
 		Retry:      retry,
 		Err:        err,

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +17,9 @@ type exchange struct {
 	extra map[string]any // nil: the request goes out as it is
 	url   string         // of the picture as go-openai knows it: a data URL without data
 	image []byte         // the data
+
+	table  *base64Table
+	secret *secret // not to be repeated
 
 	status int // 0: no answer
 	header http.Header
@@ -47,7 +48,7 @@ func newDoer(o Options) *doer {
 				MaxIdleConnsPerHost:    idle, // net/http's 2 would open a connection for nearly every request
 				IdleConnTimeout:        90 * time.Second,
 				MaxResponseHeaderBytes: 64 << 10,
-				WriteBufferSize:        32 << 10, // a request is tens of kilobytes
+				WriteBufferSize:        128 << 10, // holds most requests: base64 is made straight into it, and goes out in one piece
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -107,45 +108,14 @@ func (x *exchange) complete(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if b, err = x.wireBody(b); err != nil {
+	w, err := x.newWire(b)
+	if err != nil {
 		return err
 	}
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
-	req.Body, _ = req.GetBody()
-	req.ContentLength = int64(len(b))
+	req.GetBody = func() (io.ReadCloser, error) { return w.reader(), nil } // for a connection that was closed before the request was written
+	req.Body = w.reader()
+	req.ContentLength = w.size()
 	return nil
-}
-
-// wireBody sets the parameters in the JSON object body and fills in the picture. Go writes a map's keys sorted, so the
-// result is canonical. No text can be taken for the picture's place: in a JSON string the quotes would be escaped.
-func (x *exchange) wireBody(body []byte) ([]byte, error) {
-	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return nil, fmt.Errorf("request body: %w", err)
-	}
-	for k, v := range x.extra {
-		b, err := json.Marshal(v)
-		if err != nil {
-			return nil, fmt.Errorf("parameter %s: %w", k, err)
-		}
-		fields[k] = b
-	}
-	b, err := json.Marshal(fields)
-	if err != nil {
-		return nil, err
-	}
-	url, err := json.Marshal(x.url)
-	if err != nil {
-		return nil, err
-	}
-	before, after, ok := bytes.Cut(b, append([]byte(`"url":`), url...))
-	if !ok {
-		return nil, errors.New("request body: has no place for the picture")
-	}
-	out := make([]byte, 0, len(b)+base64.StdEncoding.EncodedLen(len(x.image)))
-	out = append(append(append(out, before...), `"url":`...), url[:len(url)-1]...)
-	out = base64.StdEncoding.AppendEncode(out, x.image)
-	return append(append(out, '"'), after...), nil
 }
 
 // isTimeout says whether err is the end of somebody's patience.

@@ -5,11 +5,18 @@
 // go-openai cannot send a temperature of 0 or InstructBLIP's decoding parameters, hides Retry-After, has no time limits and
 // takes an error object under status 200 for success. A [doer] of ours below it adds the parameters to the body, keeps the
 // status, headers and body of the answer for [classify], refuses redirects, bounds the size of an answer and holds its
-// own pool of connections.
+// own pool of connections. Each trap has a test, named TestTrap.
+//
+// # Memory and time of a call
+//
+// go-openai writes a request with an empty data URL. The picture is put there, in base64, while the body is read: into the
+// connection's buffer when it is sent, into the hash when its fingerprint is asked for. No call holds a second copy of it.
 //
 // # The key
 //
-// The key is in the Authorization header and nowhere else: it is cut out of what an endpoint says back.
+// The key is in the Authorization header and nowhere else. It is cut out of what an endpoint says back, in the spellings
+// that servers have for it, and neither [Options] nor [Client] shows it when printed or logged; only a struct that holds
+// Options in an unexported field, and is printed whole, would.
 package openai
 
 import (
@@ -17,21 +24,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	gpt "github.com/sashabaranov/go-openai"
 
 	"github.com/mcil/mcil/caption"
-	"github.com/mcil/mcil/dataset"
 )
 
 // Options name an endpoint.
 type Options struct {
 	BaseURL        string // such as http://host:8000/v1
-	APIKey         string // sent as a bearer token; empty: none
+	APIKey         string `json:"-"` // sent as a bearer token; empty: none
 	MaxAnswerBytes int64  // larger answers are refused; default 1 MiB
 	Connections    int    // idle connections that are kept; default 64
 }
@@ -39,7 +43,8 @@ type Options struct {
 // Client is a [caption.Captioner] on one endpoint.
 type Client struct {
 	endpoint string // base URL without credentials
-	key      string
+	secret   *secret
+	table    *base64Table
 	gpt      *gpt.Client
 	doer     *doer
 }
@@ -58,8 +63,8 @@ func New(o Options) (*Client, error) {
 	if u.User != nil {
 		return nil, fmt.Errorf("endpoint %q: holds credentials: give the key by OPENAI_API_KEY instead", redactURL(o.BaseURL))
 	}
-	if strings.ContainsAny(o.APIKey, "\r\n\x00") {
-		return nil, fmt.Errorf("endpoint %s: the key holds a line end: remove it", o.BaseURL)
+	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, fmt.Errorf("endpoint %s: the key holds a space, a line end or another character that no key has: remove it", o.BaseURL)
 	}
 	d := newDoer(o)
 	config := gpt.DefaultConfig(o.APIKey)
@@ -67,22 +72,11 @@ func New(o Options) (*Client, error) {
 	config.HTTPClient = d
 	return &Client{
 		endpoint: config.BaseURL,
-		key:      o.APIKey,
+		secret:   newSecret(o.APIKey),
+		table:    newBase64Table(),
 		gpt:      gpt.NewClientWithConfig(config),
 		doer:     d,
 	}, nil
-}
-
-// redactURL shows a URL that may not even parse without what may be secret in it.
-func redactURL(s string) string {
-	if i := strings.IndexAny(s, "?#"); i >= 0 {
-		s = s[:i]
-	}
-	if at := strings.LastIndex(s, "@"); at >= 0 {
-		scheme, _, _ := strings.Cut(s, "//")
-		return scheme + "//" + s[at+1:]
-	}
-	return s
 }
 
 // Endpoint is the base URL.
@@ -91,11 +85,11 @@ func (c *Client) Endpoint() string { return c.endpoint }
 // Close drops idle connections.
 func (c *Client) Close() { c.doer.http.CloseIdleConnections() }
 
-// request is go-openai's request; what it cannot hold, [exchange.wireBody] adds. The picture comes before the text, as
+// request is go-openai's request; what it cannot hold, [exchange.newWire] adds. The picture comes before the text, as
 // InstructBLIP reads them, and the text is a part of its own: some servers drop text beside an image_url. The data URL is
 // left empty here and filled below the client, where the picture is encoded once and not escaped over and over.
 func (c *Client) request(r caption.Request) (gpt.ChatCompletionRequest, *exchange) {
-	x := &exchange{extra: r.Decoding.Parameters(), url: "data:" + r.MediaType + ";base64,", image: r.Image}
+	x := &exchange{table: c.table, secret: c.secret, extra: r.Decoding.Parameters(), url: "data:" + r.MediaType + ";base64,", image: r.Image}
 	return gpt.ChatCompletionRequest{
 		Model: r.Model,
 		Messages: []gpt.ChatCompletionMessage{{
@@ -108,17 +102,18 @@ func (c *Client) request(r caption.Request) (gpt.ChatCompletionRequest, *exchang
 	}, x
 }
 
-// Fingerprint implements [caption.Captioner].
+// Fingerprint implements [caption.Captioner]: the digest of the very bytes that [Client.Caption] sends.
 func (c *Client) Fingerprint(r caption.Request) (string, error) {
 	request, x := c.request(r)
 	b, err := json.Marshal(request)
-	if err == nil {
-		b, err = x.wireBody(b)
-	}
 	if err != nil {
 		return "", fmt.Errorf("fingerprint of a request: %w", err)
 	}
-	return dataset.Digest(b), nil
+	w, err := x.newWire(b)
+	if err != nil {
+		return "", fmt.Errorf("fingerprint of a request: %w", err)
+	}
+	return w.fingerprint(r.Revision), nil
 }
 
 // Caption implements [caption.Captioner].
@@ -133,9 +128,9 @@ func (c *Client) Caption(ctx context.Context, r caption.Request) (caption.Answer
 	}
 	choice := resp.Choices[0]
 	return caption.Answer{
-		Raw:              choice.Message.Content,
-		Model:            resp.Model,
-		FinishReason:     string(choice.FinishReason),
+		Raw:              c.secret.hideInAnswer(choice.Message.Content),
+		Model:            c.secret.hideInAnswer(resp.Model),
+		FinishReason:     c.secret.hideInAnswer(string(choice.FinishReason)),
 		PromptTokens:     resp.Usage.PromptTokens,
 		CompletionTokens: resp.Usage.CompletionTokens,
 		Endpoint:         c.endpoint,
@@ -145,57 +140,10 @@ func (c *Client) Caption(ctx context.Context, r caption.Request) (caption.Answer
 // blame puts the endpoint's name on a failure, and takes the key out of it.
 func (c *Client) blame(e *caption.Error) *caption.Error {
 	e.Endpoint = c.endpoint
-	if c.key == "" {
-		return e
-	}
-	const hidden = "[key]"
-	e.Body = strings.ReplaceAll(e.Body, c.key, hidden)
-	if e.Err != nil && strings.Contains(e.Err.Error(), c.key) {
-		e.Err = errors.New(strings.ReplaceAll(e.Err.Error(), c.key, hidden))
+	if e.Err != nil {
+		if said := e.Err.Error(); c.secret.hide(said) != said {
+			e.Err = errors.New(c.secret.hide(said))
+		}
 	}
 	return e
-}
-
-// Models lists what the endpoint says it serves. Not every compatible endpoint says.
-func (c *Client) Models(ctx context.Context) ([]string, error) {
-	x := &exchange{}
-	list, err := c.gpt.ListModels(context.WithValue(ctx, exchangeKey{}, x))
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return nil, fmt.Errorf("endpoint %s: %w", c.endpoint, ctx.Err())
-	}
-	if failure := classifyStatus(x, err); failure != nil {
-		return nil, c.blame(failure)
-	}
-	names := make([]string, len(list.Models))
-	for i, m := range list.Models {
-		names[i] = m.ID
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-// Check finds out early what would fail every request for the model: no server there, a wrong key, a model that is not
-// served. An endpoint that does not list its models passes. How long it may take is ctx's.
-func (c *Client) Check(ctx context.Context, model string) error {
-	names, err := c.Models(ctx)
-	var e *caption.Error
-	switch {
-	case errors.As(err, &e) && (e.Class == caption.Network || e.Class == caption.Timeout):
-		return fmt.Errorf("endpoint %s: no answer: %w: check that it runs: %w", c.endpoint, err, caption.ErrEndpoint)
-	case errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
-		return fmt.Errorf("endpoint %s: %w: set OPENAI_API_KEY to a key that it takes: %w", c.endpoint, err, caption.ErrEndpoint)
-	case e != nil:
-		return nil
-	case err != nil:
-		return err
-	case len(names) > 0 && !slices.Contains(names, model):
-		const shown = 8
-		more := ""
-		if len(names) > shown {
-			more = fmt.Sprintf(" and %d more", len(names)-shown)
-		}
-		return fmt.Errorf("endpoint %s: does not serve the model %q: it serves %s%s: %w",
-			c.endpoint, model, strings.Join(names[:min(shown, len(names))], ", "), more, caption.ErrEndpoint)
-	}
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -118,7 +117,7 @@ func TestClassification(t *testing.T) {
 		{"an object of something else", 200, `{}`, caption.Malformed, true},
 		{"content null", 200, `{"choices":[{"message":{"role":"assistant","content":null},"finish_reason":"content_filter"}]}`, caption.Empty, true},
 		{"white space", 200, `{"choices":[{"message":{"content":" \n"}}]}`, caption.Empty, true},
-		{"login page", 200, `<!doctype html><title>Sign in</title>`, caption.Malformed, false},
+		{"login page, or a proxy's", 200, `<!doctype html><title>Sign in</title>`, caption.Malformed, true},
 		{"nothing", 200, ``, caption.Malformed, true},
 		{"broken off", 200, goodBody[:80], caption.Malformed, true},
 		{"other types", 200, `{"choices":"none"}`, caption.Malformed, false},
@@ -149,7 +148,7 @@ func TestClassification(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestTrapRetryAfterIsKept(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
 		name, value string
@@ -181,7 +180,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreRefused(t *testing.T) {
+func TestTrapRedirectsAreRefused(t *testing.T) {
 	var elsewhere atomic.Int64
 	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	defer target.Close()
@@ -259,21 +258,8 @@ func TestNetworkFailures(t *testing.T) {
 	close(release)
 }
 
-func TestKeyIsNotRepeated(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(401)
-		fmt.Fprintf(w, `{"error":{"message":"wrong key %s"}}`, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-	})
-	_, err := c.Caption(t.Context(), testRequest)
-	if err == nil || strings.Contains(err.Error(), "sk-secret") || !strings.Contains(err.Error(), "wrong key [key]") {
-		t.Errorf("error %v", err)
-	}
-	if s := fmt.Sprintf("%+v", testRequest); strings.Contains(s, "sk-secret") {
-		t.Error("the request holds the key")
-	}
-}
-
-func TestConnectionsAreKept(t *testing.T) {
+// net/http keeps 2 idle connections for each host: 32 workers open one for nearly every request.
+func TestTrapConnectionsAreKept(t *testing.T) {
 	var mu sync.Mutex
 	opened := map[string]bool{}
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -297,39 +283,6 @@ func TestConnectionsAreKept(t *testing.T) {
 	wait.Wait()
 	if len(opened) > 2*workers {
 		t.Errorf("%d connections for %d workers", len(opened), workers)
-	}
-}
-
-func TestCheck(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		status int
-		body   string
-		say    string // "" for no error
-	}{
-		{"served", 200, `{"object":"list","data":[{"id":"other"},{"id":"blip"}]}`, ""},
-		{"not served", 200, `{"object":"list","data":[{"id":"other"}]}`, `does not serve the model "blip": it serves other`},
-		{"no list", 404, `{"detail":"Not Found"}`, ""},
-		{"a page", 200, `<html>`, ""},
-		{"empty list", 200, `{"object":"list","data":[]}`, ""},
-		{"key", 401, `{}`, "OPENAI_API_KEY"},
-		{"broken", 500, ``, ""},
-	} {
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/v1/models" {
-				t.Errorf("path %s", r.URL.Path)
-			}
-			w.WriteHeader(c.status)
-			io.WriteString(w, c.body)
-		})
-		err := client.Check(t.Context(), "blip")
-		if c.say == "" && err != nil || c.say != "" && (!errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), c.say)) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.say)
-		}
-	}
-	dead := client(t, Options{BaseURL: "http://127.0.0.1:1/v1"})
-	if err := dead.Check(t.Context(), "blip"); !errors.Is(err, caption.ErrEndpoint) || !strings.Contains(err.Error(), "http://127.0.0.1:1/v1") {
-		t.Errorf("nobody there: %v", err)
 	}
 }
 

@@ -1,0 +1,204 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mcil/mcil/caption"
+)
+
+func seconds(s ...int) []time.Duration {
+	d := make([]time.Duration, len(s))
+	for i := range s {
+		d[i] = time.Duration(s[i]) * time.Second
+	}
+	return d
+}
+
+func TestBreakerOpensProbesAndCloses(t *testing.T) {
+	for _, class := range []caption.Class{caption.Network, caption.Timeout, caption.Server} {
+		in(t, func(t *testing.T) {
+			f := &fake{say: func(n int) error {
+				if n < 6 {
+					return &caption.Error{Class: class, Retry: true}
+				}
+				return nil
+			}}
+			p := newPool(Options{BreakAfter: 3, NeverAnswered: time.Hour}, f)
+			askAll(t, p, 1, 3)
+			if s := p.Stats()[0]; s.Breaker != Open || s.Failures[class] != 3 {
+				t.Errorf("%s: after three failures: %+v", class, s)
+			}
+			askAll(t, p, 4, 10)
+			// Probes after 5, then 10, 20 and 40 seconds; the fourth succeeds and lets all go.
+			if want := seconds(0, 0, 0, 5, 15, 35, 75, 75, 75, 75, 75, 75, 75); !slices.Equal(f.began, want) {
+				t.Errorf("%s: asked at %v, want %v", class, f.began, want)
+			}
+			if s := p.Stats()[0]; s.Breaker != Closed || s.Answers != 7 {
+				t.Errorf("%s: at the end: %+v", class, s)
+			}
+		})
+	}
+}
+
+func TestCoolDownIsBoundedAndStartsAnew(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := &fake{say: func(n int) error {
+			if n == 5 {
+				return nil
+			}
+			return &caption.Error{Class: caption.Server, Retry: true}
+		}}
+		p := newPool(Options{BreakAfter: 1, CoolDown: 10 * time.Second, CoolDownLimit: 30 * time.Second, NeverAnswered: time.Hour}, f)
+		askAll(t, p, 1, 8)
+		if want := seconds(0, 10, 30, 60, 90, 120, 120, 130); !slices.Equal(f.began, want) {
+			t.Errorf("asked at %v, want %v", f.began, want)
+		}
+	})
+}
+
+// An answer of any kind shows that an endpoint works.
+func TestAnswersDoNotOpenTheBreaker(t *testing.T) {
+	for _, class := range []caption.Class{caption.Refused, caption.Malformed, caption.Empty} {
+		in(t, func(t *testing.T) {
+			f := &fake{say: failing(class)}
+			p := newPool(Options{BreakAfter: 2}, f)
+			askAll(t, p, 1, 20)
+			if s := p.Stats()[0]; s.Breaker != Closed || f.began[19] != 0 {
+				t.Errorf("%s: %+v", class, s)
+			}
+		})
+	}
+	in(t, func(t *testing.T) { // nor failures that are not in a row
+		f := &fake{say: func(n int) error {
+			if n%3 == 2 {
+				return nil
+			}
+			return &caption.Error{Class: caption.Server}
+		}}
+		p := newPool(Options{BreakAfter: 3}, f)
+		if n := askAll(t, p, 1, 30); n != 10 || p.Stats()[0].Breaker != Closed {
+			t.Errorf("%d answers, %+v", n, p.Stats()[0])
+		}
+	})
+}
+
+func TestDeadEndpointCostsTheOthersNothing(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dead, well := &fake{say: failing(caption.Network)}, &fake{takes: time.Second}
+		p := newPool(Options{StartConcurrent: 1, MaxConcurrent: 1}, dead, well)
+		answers := askAll(t, p, 4, 200)
+		if failed := 200 - answers; failed != dead.calls() || failed > 5+6 { // five, and the probes of 200 seconds
+			t.Errorf("%d failures, %d calls of the dead one", failed, dead.calls())
+		}
+	})
+}
+
+func TestProbeIsOneCall(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := &fake{takes: time.Second, say: func(n int) error {
+			if n < 7 {
+				return &caption.Error{Class: caption.Server}
+			}
+			return nil
+		}}
+		p := newPool(Options{BreakAfter: 4, StartConcurrent: 4}, f)
+		askAll(t, p, 8, 20)
+		// Four at 0 fail at 1, where three begin before the fourth failure is known; the probe at 6 answers at 7.
+		if want := seconds(0, 0, 0, 0, 1, 1, 1, 6, 7); !slices.Equal(f.began[:9], want) {
+			t.Errorf("asked at %v, want %v", f.began, want)
+		}
+	})
+}
+
+// A probe that its caller gives up, or never makes, leaves room for the next.
+func TestProbeGivenUp(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := &fake{say: func(n int) error {
+			if n == 0 {
+				return &caption.Error{Class: caption.Server}
+			}
+			return nil
+		}}
+		p := newPool(Options{BreakAfter: 1}, f)
+		askAll(t, p, 1, 1)
+		c, err := p.Admit(t.Context(), request)
+		if err != nil || p.Stats()[0].Breaker != HalfOpen {
+			t.Fatalf("%v, %+v", err, p.Stats()[0])
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if _, err := p.Admit(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a second probe: %v", err)
+		}
+		cancel()
+		c.(*Place).Discard()
+		if err := ask(t, p); err != nil || p.Stats()[0].Breaker != Closed {
+			t.Errorf("%v, %+v", err, p.Stats()[0])
+		}
+	})
+}
+
+// When every breaker is open, Admit waits for the earliest probe.
+func TestAllOpenWaitsForTheEarliestProbe(t *testing.T) {
+	in(t, func(t *testing.T) {
+		one := &fake{say: failing(caption.Network)}
+		two := &fake{takes: 3 * time.Second, say: func(n int) error {
+			if n == 0 {
+				return &caption.Error{Class: caption.Network}
+			}
+			return nil
+		}}
+		p := newPool(Options{BreakAfter: 1}, one, two)
+		askAll(t, p, 2, 2)    // the first opens at 0, the second at 3
+		if ask(t, p) == nil { // the first's probe at 5, which fails
+			t.Error("the probe of the first was not the first")
+		}
+		if err := ask(t, p); err != nil { // the second's at 8
+			t.Error(err)
+		}
+		if !slices.Equal(one.began, seconds(0, 5)) || !slices.Equal(two.began, seconds(0, 8)) {
+			t.Errorf("asked at %v and %v", one.began, two.began)
+		}
+	})
+}
+
+func TestSilenceEndsAdmit(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		worked int // answers before the silence
+		after  time.Duration
+	}{
+		{"never answered", 0, 30 * time.Second},
+		{"stopped answering", 3, 10 * time.Minute},
+	} {
+		in(t, func(t *testing.T) {
+			f := &fake{say: func(n int) error {
+				if n < c.worked {
+					return nil
+				}
+				return &caption.Error{Class: caption.Network, Retry: true, Err: errors.New("connection refused")}
+			}}
+			p := newPool(Options{}, f)
+			askAll(t, p, 1, c.worked)
+			var err error
+			for time.Since(f.start) < time.Hour {
+				place, admitErr := p.Admit(t.Context(), request)
+				if err = admitErr; err != nil {
+					break
+				}
+				_, _ = place.Caption(t.Context(), request)
+			}
+			var e *caption.Error
+			if !errors.As(err, &e) || e.Class != caption.Network || !e.Retry || e.Endpoint != "a" || !strings.Contains(err.Error(), "connection refused") {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if took := time.Since(f.start); took != c.after {
+				t.Errorf("%s: gave up after %v, want %v", c.name, took, c.after)
+			}
+		})
+	}
+}
