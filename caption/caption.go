@@ -10,7 +10,16 @@
 // # What is never sent
 //
 // The class, the folder and the file name: the class is what the captions are to help recognise. A prepared picture is
-// encoded anew, which also leaves behind whatever its metadata said; [Picture.Original] gives that up.
+// encoded anew, which also leaves behind whatever its metadata said; [Picture.Original] gives that up. A prompt with a
+// variable that would tell ([Reveals]) is refused, or, with leave, named in the store's manifest.
+//
+// # Asking again
+//
+// There are two reasons to. A call that failed in a way that may pass is made once more after a wait, within
+// [Options.Attempts] for a picture and [Options.RetryBudget] for the run. An answer that is empty or loops would come back
+// the same, so it is asked for with another decoding, down [Recipe.Ladder]; the record names the rung. A loop that nothing
+// better follows is kept, for [Check] to flag. At the last rung an empty answer is a failure like any other.
+// [Options.Requeue] sends captions down the ladder that were found wanting later: the latest record counts.
 //
 // # Failures
 //
@@ -27,11 +36,15 @@
 // Stores of version 1 stay readable. A store holds the answers to one recipe.
 package caption
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Request is one question about one picture, without a word about what the picture is known to show.
 type Request struct {
 	Model     string // as the endpoint knows it
+	Revision  string // of the model; in the fingerprint, never on the wire; empty where it is not known
 	Prompt    string
 	Image     []byte // encoded, as sent
 	MediaType string // such as image/jpeg
@@ -58,6 +71,16 @@ type Captioner interface {
 	Fingerprint(r Request) (string, error)
 }
 
+// Scheduler is a [Captioner] that knows when an endpoint may be asked: it keeps limits and Retry-After for each endpoint,
+// so that [Run] need not. Run asks it for a place before every call.
+type Scheduler interface {
+	Captioner
+
+	// Admit waits until an endpoint may be asked, or ctx ends, and returns a captioner for one call, whose Caption frees the
+	// place when it returns. Where that captioner has a method Discard(), it frees the place without a call.
+	Admit(ctx context.Context, r Request) (Captioner, error)
+}
+
 // DefaultPrompt is LAVIS's own for InstructBLIP where it asks for detail. The paper does not give its prompt.
 const DefaultPrompt = "Write a detailed description."
 
@@ -69,33 +92,38 @@ type Decoding struct {
 	Temperature       float64 // 0, the default: no sampling. It is always sent
 	RepetitionPenalty float64 // default 1.5
 	LengthPenalty     float64 // default 1.0
+	TopP              float64 // sample from the likeliest tokens that hold this share of the probability; 0: not sent
+	MinP              float64 // leave out tokens less likely than this share of the likeliest's probability; 0: not sent
+	TopK              int     // sample from so many tokens; 0: not sent
 }
 
-// WithDefaults fills the zero fields.
+// WithDefaults fills the zero fields that have a default.
 func (d Decoding) WithDefaults() Decoding {
-	if d.Beams == 0 {
-		d.Beams = 5
-	}
-	if d.MaxTokens == 0 {
-		d.MaxTokens = 256
-	}
-	if d.RepetitionPenalty == 0 {
-		d.RepetitionPenalty = 1.5
-	}
-	if d.LengthPenalty == 0 {
-		d.LengthPenalty = 1
-	}
+	d.Beams = cmp.Or(d.Beams, 5)
+	d.MaxTokens = cmp.Or(d.MaxTokens, 256)
+	d.RepetitionPenalty = cmp.Or(d.RepetitionPenalty, 1.5)
+	d.LengthPenalty = cmp.Or(d.LengthPenalty, 1)
 	return d
 }
 
 // Parameters are the fields by their names in a request to a chat-completions endpoint.
 func (d Decoding) Parameters() map[string]any {
 	d = d.WithDefaults()
-	return map[string]any{
+	p := map[string]any{
 		"max_tokens":         d.MaxTokens,
 		"temperature":        d.Temperature,
 		"num_beams":          d.Beams,
 		"repetition_penalty": d.RepetitionPenalty,
 		"length_penalty":     d.LengthPenalty,
 	}
+	if d.TopP != 0 {
+		p["top_p"] = d.TopP
+	}
+	if d.MinP != 0 {
+		p["min_p"] = d.MinP
+	}
+	if d.TopK != 0 {
+		p["top_k"] = d.TopK
+	}
+	return p
 }

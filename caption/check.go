@@ -6,33 +6,85 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/leakage"
 )
 
-// Flags of [Check]. That a caption names a class is for package dataset/build to find, which knows all classes.
+// Flag is something that was found in a caption, with what was measured.
+type Flag struct {
+	Name  string
+	Value float64
+}
+
+// Flags of [Check], and what their values are. That a caption names a class is for package dataset/build to find, which
+// knows all classes.
 const (
-	FlagEmpty      = "empty"       // nothing is left
-	FlagCutOff     = "cut_off"     // ended by the limit on tokens, or in the middle of a clause
-	FlagRepetition = "repetition"  // a loop of characters, words or sentences
-	FlagEcho       = "prompt_echo" // holds the prompt
+	FlagEmpty         = "empty"         // no word is left; characters that are
+	FlagCutOff        = "cut_off"       // ended by the limit on tokens, or in the middle of a clause; words until then
+	FlagRepetition    = "repetition"    // a loop of words or sentences; share of the words that say nothing new
+	FlagCharacterRun  = "character_run" // the same character again and again; how many times
+	FlagEcho          = "prompt_echo"   // the raw answer holds the prompt; share of its words
+	FlagPrefixOnly    = "prefix_only"   // "a photo of", and no more; words of content
+	FlagMixedScripts  = "mixed_scripts" // letters of several scripts; share of those outside the main one
+	FlagDuplicate     = dataset.FlagDuplicate
+	FlagNearDuplicate = dataset.FlagNearDuplicate
 )
 
-// Check says what is wrong with a caption, sorted: clean is [Clean] of raw, and finish the endpoint's reason to stop. A flag
-// is information for the reader of a data set; nothing is dropped for it.
-func Check(clean, raw, finish, prompt string) []string {
-	var flags []string
-	add := func(flag string, found bool) {
+// Check says what is wrong with a caption by the default [Thresholds].
+func Check(clean, raw, finish, prompt string) []Flag {
+	return Thresholds{}.Check(clean, raw, finish, prompt)
+}
+
+// Check says what is wrong with a caption, sorted by the flags' names: clean is [Clean] of raw, and finish the endpoint's
+// reason to stop. A flag is information for the reader of a data set; nothing is dropped for it.
+func (t Thresholds) Check(clean, raw, finish, prompt string) []Flag {
+	t = t.WithDefaults()
+	w := leakage.Words(clean)
+	var flags []Flag
+	add := func(flag string, found bool, value float64) {
 		if found {
-			flags = append(flags, flag)
+			flags = append(flags, Flag{flag, value})
 		}
 	}
-	w := leakage.Words(clean)
-	add(FlagEmpty, len(w) == 0)
-	add(FlagCutOff, finish == "length" || endsInClause(clean, w))
-	add(FlagRepetition, repeats(clean, w))
-	add(FlagEcho, echoes(raw, prompt, clean, w))
-	slices.Sort(flags)
+	if run := characterRun(clean); run >= t.CharacterRun {
+		add(FlagCharacterRun, true, float64(run))
+	}
+	add(FlagCutOff, finish == "length" || endsInClause(clean, w), float64(len(w)))
+	if len(w) == 0 {
+		add(FlagEmpty, true, float64(utf8.RuneCountInString(clean)))
+	} else if n := contentWords(w, t.ContentWords); n < t.ContentWords {
+		add(FlagPrefixOnly, true, float64(n))
+	}
+	if share := foreign(clean); share >= t.ForeignShare {
+		add(FlagMixedScripts, true, round(share))
+	}
+	if share := echo(raw, prompt, clean, w); share > 0 && share >= t.EchoShare {
+		add(FlagEcho, true, round(share))
+	}
+	found, share := t.repeats(w)
+	add(FlagRepetition, found, round(share))
+	if len(flags) > 1 {
+		SortFlags(flags)
+	}
 	return flags
+}
+
+// SortFlags sorts flags by name, as a dataset's columns have them.
+func SortFlags(flags []Flag) {
+	slices.SortFunc(flags, func(a, b Flag) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Columns are flags as a dataset's rows have them: names and values.
+func Columns(flags []Flag) (names []string, values []float64) {
+	for _, f := range flags {
+		names, values = append(names, f.Name), append(values, f.Value)
+	}
+	return names, values
+}
+
+// Has says whether a flag of one of the names is among flags.
+func Has(flags []Flag, names ...string) bool {
+	return slices.ContainsFunc(flags, func(f Flag) bool { return slices.Contains(names, f.Name) })
 }
 
 // openWords cannot end an English sentence.
@@ -50,12 +102,30 @@ func endsInClause(clean string, w []string) bool {
 	return unicode.IsLetter(last) && slices.Contains(openWords, w[len(w)-1])
 }
 
-// echoes says whether raw, as plain text, holds the prompt. w are the words of clean, which raw often is.
-func echoes(raw, prompt, clean string, w []string) bool {
+// characterRun is the length of the longest run of one character, whatever its case.
+func characterRun(clean string) int {
+	longest, run, prev := 0, 0, rune(-1)
+	for _, r := range clean {
+		if r-'A' < 26 && r >= 'A' {
+			r |= 0x20
+		}
+		if r != prev {
+			longest, run, prev = max(longest, run), 0, r
+		}
+		run++
+	}
+	return max(longest, run)
+}
+
+// echo is the share of the prompt's words that raw, as plain text, holds in one piece. w are the words of clean, which raw
+// often is.
+func echo(raw, prompt, clean string, w []string) float64 {
 	p := leakage.Words(prompt)
 	if len(p) < 3 { // "image" says nothing
-		_, ok := cutEcho(plain(raw), plain(prompt))
-		return ok
+		if _, ok := cutEcho(plain(raw), plain(prompt)); ok {
+			return 1
+		}
+		return 0
 	}
 	switch {
 	case !plainWords(raw):
@@ -63,7 +133,7 @@ func echoes(raw, prompt, clean string, w []string) bool {
 	case raw != clean:
 		w = leakage.Words(raw)
 	}
-	return indexWords(w, p) >= 0
+	return float64(longestCommon(p, w)) / float64(len(p))
 }
 
 // plainWords says, of most texts for which it is so, that the words of s are those of plain(s): it is in ASCII, without
@@ -78,87 +148,17 @@ func plainWords(s string) bool {
 	return !strings.HasPrefix(s, "<") && !strings.HasSuffix(s, ">")
 }
 
-// indexWords is where sub begins in w, or -1.
-func indexWords(w, sub []string) int {
-	for i := 0; i+len(sub) <= len(w); i++ {
-		if slices.Equal(w[i:i+len(sub)], sub) {
-			return i
-		}
-	}
-	return -1
-}
-
-// Bounds of repetition, set so that ordinary captions pass: lists such as "a red, a green and a blue one" repeat an
-// n-gram twice, never three times without a break, and no English word has a letter eight times running.
-const (
-	sameRuneRun    = 8
-	sameWordRun    = 4
-	sameGramRun    = 3
-	longestGram    = 12  // words in a repeated piece
-	scatteredGram  = 4   // words in an n-gram that may recur with other words between
-	scatteredShare = 0.5 // of a text's n-grams that occurred before
-	scatteredWords = 16  // in a text at least
-)
-
-// repeats finds the loops that a language model without a repetition penalty falls into.
-func repeats(clean string, w []string) bool {
-	run, prev := 0, rune(0)
-	for _, r := range clean {
-		if r != prev {
-			run, prev = 0, r
-		}
-		if run++; run >= sameRuneRun {
-			return true
-		}
-	}
-	hashes, distinct := hash(w)
-	for n := 1; n <= longestGram; n++ {
-		need := sameGramRun
-		if n == 1 {
-			need = sameWordRun
-		}
-		same := 0 // words in a row that equal the word n before
-		for i := n; i < len(w); i++ {
-			if hashes[i] != hashes[i-n] || w[i] != w[i-n] {
-				same = 0
-				continue
+// longestCommon is the number of words in the longest piece that p and w both have.
+func longestCommon(p, w []string) int {
+	longest := 0
+	for i := 0; i+longest < len(p); i++ {
+		for j := 0; j+longest < len(w); j++ {
+			n := 0
+			for i+n < len(p) && j+n < len(w) && p[i+n] == w[j+n] {
+				n++
 			}
-			if same++; same >= n*(need-1) {
-				return true
-			}
+			longest = max(longest, n)
 		}
 	}
-	if len(w) < scatteredWords {
-		return false
-	}
-	total := len(w) - scatteredGram + 1
-	enough := func(again int) bool { return float64(again) >= scatteredShare*float64(total) }
-	// An n-gram that begins with a word's first occurrence did not occur before.
-	if !enough(len(w) - distinct) {
-		return false
-	}
-	seen := make(map[[scatteredGram]string]bool, total)
-	for i := range total {
-		seen[[scatteredGram]string(w[i:])] = true
-	}
-	return enough(total - len(seen))
-}
-
-// hash returns a hash of each word, and at least how many distinct words there are: all, but for the few whose hashes
-// agree.
-func hash(w []string) (hashes []uint32, distinct int) {
-	hashes = make([]uint32, len(w))
-	var seen [1 << 10 / 64]uint64 // by the upper bits
-	for i, word := range w {
-		h := uint32(len(word))
-		for _, c := range []byte(word) {
-			h = (h ^ uint32(c)) * 0x9e3779b1
-		}
-		hashes[i] = h
-		if at, bit := h>>28, uint64(1)<<(h>>22&63); seen[at]&bit == 0 {
-			seen[at] |= bit
-			distinct++
-		}
-	}
-	return hashes, distinct
+	return longest
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/mcil/mcil/dataset/leakage"
 )
 
-// scatters is the rule on n-grams that recur with other words between, counted one by one.
-func scatters(w []string) bool {
+// sayScatters is the rule on n-grams that recur with other words between, counted one by one.
+func sayScatters(w []string) (bool, float64) {
 	if len(w) < scatteredWords {
-		return false
+		return false, 0
 	}
 	seen, again, total := map[string]bool{}, 0, 0
 	for i := 0; i+scatteredGram <= len(w); i++ {
@@ -22,23 +22,33 @@ func scatters(w []string) bool {
 		}
 		seen[gram] = true
 	}
-	return float64(again) >= scatteredShare*float64(total)
+	share := float64(again) / float64(total)
+	return share >= 0.5, share
 }
 
-// loops is the rule on pieces that follow themselves: a piece of one word four times, a longer one three times.
-func loops(w []string) bool {
-	for n := 1; n <= longestGram; n++ {
-		need := sameGramRun
+// sayLoops is the rule on pieces that follow themselves: one word four times, a piece up to 12 words three times, a longer one
+// twice. The share is that of the words behind the first piece of the longest loop.
+func sayLoops(w []string) (found bool, share float64) {
+	for n := 1; n <= len(w)/2; n++ {
+		need := 3
 		if n == 1 {
-			need = sameWordRun
+			need = 4
+		} else if n > 12 {
+			need = 2
 		}
 		for i := 0; i+n*need <= len(w); i++ {
-			if slices.Equal(w[i:i+n*(need-1)], w[i+n:i+n*need]) {
-				return true
+			if !slices.Equal(w[i:i+n*(need-1)], w[i+n:i+n*need]) {
+				continue
 			}
+			found = true
+			end := i + n
+			for end < len(w) && w[end] == w[end-n] {
+				end++
+			}
+			share = max(share, float64(end-i-n)/float64(len(w)))
 		}
 	}
-	return false
+	return found, share
 }
 
 // Texts of few words and of many, with pieces copied from before: about half of them repeat.
@@ -57,12 +67,16 @@ func TestRepeatsAgainstTheRules(t *testing.T) {
 			n := r.IntN(vocabulary)
 			w = append(w, string(rune('a'+n%26))+strings.Repeat("x", n/26))
 		}
-		want := loops(w) || scatters(w)
-		if want {
+		loops, share := sayLoops(w)
+		scatters, of := sayScatters(w)
+		if scatters {
+			share = max(share, of)
+		}
+		if loops || scatters {
 			found++
 		}
-		if got := repeats(strings.Join(w, " "), w); got != want {
-			t.Fatalf("repeats(%q) = %v", w, got)
+		if got, value := DefaultThresholds().repeats(w); got != (loops || scatters) || value != share {
+			t.Fatalf("repeats(%q) = %v, %g, want %v, %g", w, got, value, loops || scatters, share)
 		}
 	}
 	if found < 2000 || found > 18000 {

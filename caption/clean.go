@@ -3,6 +3,8 @@ package caption
 import (
 	"strings"
 	"unicode"
+
+	"github.com/mcil/mcil/dataset"
 )
 
 // Clean is the caption in a raw answer: text without special tokens and control characters, white space collapsed, and
@@ -13,6 +15,18 @@ func Clean(raw, prompt string) string {
 		s = rest
 	}
 	return s
+}
+
+// PromptFor is a store's prompt as it was sent for a picture: with what its variables stand for, if it has any.
+func PromptFor(prompt string, e dataset.Entry, classes []dataset.Class) string {
+	if !strings.Contains(prompt, "{{") {
+		return prompt
+	}
+	t, err := parsePrompt(prompt)
+	if err != nil { // of a store that knew no variables
+		return prompt
+	}
+	return t.expand(e, classes)
 }
 
 // specialTokens are what tokenizers leave at the ends of a text when asked not to skip them.

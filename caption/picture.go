@@ -76,7 +76,7 @@ func (p Picture) Prepare(encoded []byte) (sent []byte, mediaType string, err err
 	}
 	img = opaque(picture.Orient(img, picture.Orientation(encoded)))
 	var b bytes.Buffer
-	b.Grow(32 << 10)
+	b.Grow(img.Bounds().Dx()*img.Bounds().Dy()/4 + 1<<10) // most photographs take less
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: jpegQuality}); err != nil {
 		return nil, "", &Error{Class: BadImage, Err: err}
 	}
@@ -92,6 +92,9 @@ func opaque(img image.Image) image.Image {
 	n, ok := img.(*image.NRGBA)
 	if !ok || n.Rect.Min != (image.Point{}) {
 		n = imaging.Clone(img)
+	}
+	if n.Opaque() { // the bytes mean the same
+		return &image.RGBA{Pix: n.Pix, Stride: n.Stride, Rect: n.Rect}
 	}
 	out := &image.RGBA{Pix: make([]byte, len(n.Pix)), Stride: n.Stride, Rect: n.Rect}
 	for i := 0; i+3 < len(n.Pix); i += 4 {

@@ -1,12 +1,12 @@
 package caption
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -16,113 +16,28 @@ import (
 	"github.com/mcil/mcil/schemas"
 )
 
-// Options say what [Run] asks, of whom, and how patiently.
-type Options struct {
-	Source    dataset.Source
-	Captioner Captioner
-	Store     *Store // from CreateStore; its recipe is what is asked
-
-	Select     func(dataset.Entry) bool // which pictures; default all
-	OnlyFailed bool                     // only those that failed before and have no caption
-	Limit      int                      // at most so many of the selected pictures, the first by ID; 0: all
-
-	Workers        int           // pictures in work at a time; default 8
-	Attempts       int           // calls a picture at most; default 5
-	AttemptTimeout time.Duration // for one call; default 120 s
-	Backoff        time.Duration // bound of the first wait between calls, doubled for each further one; default 500 ms
-	BackoffLimit   time.Duration // bound of any wait, the endpoint's own Retry-After included; default 60 s
-	GiveUpAfter    int           // stop when so many pictures in a row failed and none succeeded; default 5; negative: never, for silence either
-	SilentAfter    int           // stop when so many pictures in a row got no answer at all, whatever succeeded before; default 4 for each worker
-	InFlightBytes  int64         // encoded pictures and their requests in memory; default 256 MiB
-	Seed           uint64        // of the jitter of waits
-
-	Progress func(Progress) // called after every picture, one call at a time; may be nil
-}
-
-func (o Options) withDefaults() Options {
-	o.Workers = positive(o.Workers, 8)
-	o.Attempts = positive(o.Attempts, 5)
-	o.AttemptTimeout = positive(o.AttemptTimeout, 120*time.Second)
-	o.Backoff = positive(o.Backoff, 500*time.Millisecond)
-	o.BackoffLimit = positive(o.BackoffLimit, time.Minute)
-	o.InFlightBytes = positive(o.InFlightBytes, 256<<20)
-	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 5)
-	o.SilentAfter = positive(o.SilentAfter, 4*o.Workers)
-	if o.Progress == nil {
-		o.Progress = func(Progress) {}
-	}
-	return o
-}
-
-func positive[T int | int64 | time.Duration](v, otherwise T) T {
-	if v > 0 {
-		return v
-	}
-	return otherwise
-}
-
-// Progress counts pictures so far. Done is Cached, Asked and pictures that could not be prepared.
-type Progress struct {
-	Total   int // selected
-	Done    int
-	Cached  int // had a caption already, or got that of a picture of the same bytes
-	Asked   int // sent at least once
-	Failed  int // of this run
-	Retries int // calls beyond a picture's first
-}
-
-// Result is what a run did.
-type Result struct {
-	Progress
-	Failures         map[Class]int // Failed by class
-	PromptTokens     int           // as the endpoint counts them
-	CompletionTokens int
-}
-
-// Run asks for the captions that the store lacks. When ctx ends it starts nothing more, waits for the calls on the way,
-// saves their outcomes and returns ctx's error; a picture that was waiting to be asked again is left for the next run. A
-// picture's failure is recorded and is not an error of Run; an endpoint that answers nothing at all, or falls silent, is
-// ([ErrEndpoint]).
+// Run asks for the captions that the store lacks, and for those of [Options.Requeue] once more. When ctx ends it starts
+// nothing more, waits for the calls on the way, saves their outcomes and returns ctx's error; a picture that was waiting to
+// be asked again is left for the next run. A picture's failure is recorded and is not an error of Run; an endpoint that
+// answers nothing at all, or falls silent, is ([ErrEndpoint]).
+//
+// Each picture in work has a goroutine, and goes through three gates: a few pictures more than Workers are read and prepared
+// ahead of their first call, on as many processors as there are; Workers calls are under way; and any number, within
+// InFlightBytes, waits to be asked again, with no more in memory than what is to be sent. Until an endpoint has given its
+// first answer no more than Workers pictures are asked for, so that a wrong address costs little.
 func Run(ctx context.Context, o Options) (Result, error) {
-	o = o.withDefaults()
-	r := &run{
-		Options: o,
-		recipe:  o.Store.recipe.Digest(),
-		held:    semaphore.NewWeighted(o.InFlightBytes),
-		decoded: semaphore.NewWeighted(decodedBytes),
-		result:  Result{Failures: map[Class]int{}},
+	r, err := newRun(o)
+	if err != nil {
+		return r.result, err
 	}
-	entries := Plan(o).Entries
-	r.result.Total = len(entries)
-
 	group, groupCtx := errgroup.WithContext(ctx)
-	queue := make(chan dataset.Entry)
-	group.Go(func() error {
-		defer close(queue)
-		for _, e := range entries {
-			select {
-			case queue <- e:
-			case <-groupCtx.Done():
-				return groupCtx.Err()
-			}
+	for i := range r.chosen.all() {
+		if r.ahead.Acquire(groupCtx, 1) != nil || groupCtx.Err() != nil {
+			break
 		}
-		return nil
-	})
-	for n := range o.Workers {
-		group.Go(func() error {
-			wait := newWaiter(o, n)
-			for e := range queue {
-				if err := groupCtx.Err(); err != nil {
-					return err
-				}
-				if err := r.one(groupCtx, e, wait); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		group.Go(func() error { return r.one(groupCtx, i) })
 	}
-	err := group.Wait()
+	err = group.Wait()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = ctx.Err()
 	}
@@ -132,174 +47,213 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return r.result, err
 }
 
+// run is one call of [Run].
 type run struct {
 	Options
-	recipe  string
-	held    *semaphore.Weighted // bytes of encoded pictures and requests
-	decoded *semaphore.Weighted // bytes of decoded pictures
+	recipe    Recipe
+	digest    string // of the recipe
+	reveals   bool   // the prompt depends on the picture
+	classes   []dataset.Class
+	scheduler Scheduler // the captioner, if it is one
+	chosen    selection
 
-	mu     sync.Mutex
-	result Result
-	row    int // failures since the last caption
-	silent int // failures since the last answer
-	worked bool
+	ahead   *semaphore.Weighted // pictures before their first call
+	held    *semaphore.Weighted // bytes of pictures, as found or as they are to be sent
+	cpu     *semaphore.Weighted // pictures being prepared
+	decoded *semaphore.Weighted // bytes of decoded pictures
+	asked   *semaphore.Weighted // pictures between their first call and their outcome
+	slots   *slots              // calls
+	sending *semaphore.Weighted // bytes of what a call makes of a picture
+	trust   func()              // widens asked; may be called again
+	waiter  waiter
+	quiet   quiet
+	streak  atomic.Int64 // calls that failed since one that did not
+
+	mu      sync.Mutex
+	result  Result
+	retried int // of RetryBudget
+	row     int // failures since the last caption
+	silent  int // failures since the last answer
+	worked  bool
 }
 
 const (
-	decodedBytes = 512 << 20
-	copiesInCall = 5 // file, prepared picture, base64, body and the body again under way: about 3.7 times the file, rounded up
-	bytesInPixel = 8 // decoded, and resized or laid on white
+	decodedBytes = 128 << 20
+	bytesInPixel = 8    // decoded, and resized or laid on white
+	copiesInCall = 2    // the answer, and what the transport buffers: a body is encoded while it is sent
+	waiting      = 1024 // pictures at least that may wait to be asked again
+	waitingEach  = 32   // for each worker
 )
 
+func newRun(o Options) (*run, error) {
+	r := &run{recipe: o.Store.recipe}
+	if err := r.recipe.Validate(); err != nil {
+		return r, err
+	}
+	var err error
+	if r.chosen, err = choose(o); err != nil {
+		return r, err
+	}
+	total, processors := r.chosen.len(), runtime.GOMAXPROCS(0)
+	o = o.withDefaults(total)
+	r.Options = o
+	r.result = Result{Progress: Progress{Total: total, LastRung: r.chosen.lastRung}, Failures: map[Class]int{}}
+	r.digest, r.classes = r.recipe.Digest(), o.Source.Classes()
+	r.scheduler, _ = o.Captioner.(Scheduler)
+	r.reveals = len(Reveals(r.recipe.Prompt)) > 0
+	r.ahead = semaphore.NewWeighted(int64(o.Workers + 2*processors))
+	r.held = semaphore.NewWeighted(r.heldBytes())
+	r.cpu = semaphore.NewWeighted(int64(processors))
+	r.decoded = semaphore.NewWeighted(decodedBytes)
+	asked := int64(max(waiting, waitingEach*o.Workers))
+	r.asked = semaphore.NewWeighted(asked)
+	untried := asked - int64(o.Workers)
+	r.asked.TryAcquire(untried)
+	r.trust = sync.OnceFunc(func() { r.asked.Release(untried) })
+	r.slots = newSlots(o.Workers)
+	r.sending = semaphore.NewWeighted(r.sendingBytes())
+	r.waiter = waiter{o.Backoff, o.BackoffLimit, o.Seed}
+	return r, nil
+}
+
+// heldBytes and sendingBytes share InFlightBytes. They are apart because a picture is held while it waits for its call: out
+// of one pool, those that wait could leave nothing for any call.
+func (r *run) heldBytes() int64    { return max(1, r.InFlightBytes/2) }
+func (r *run) sendingBytes() int64 { return max(1, r.InFlightBytes/2) }
+
+// job is one picture in work.
+type job struct {
+	number  int // of the entry
+	entry   *dataset.Entry
+	request Request
+	record  schemas.Caption // what is known of it so far; Attempts and Rung count up
+
+	held   int64 // of run.held
+	behind bool  // had its first call, or its end, and holds none of run.ahead
+
+	kept             schemas.Caption // a looping answer, which is better than none; of Version 0 until there is one
+	blamed           bool            // the endpoint has named the picture as the cause of its failure
+	rated            int             // failures of class Rate
+	laddered         int             // steps down the ladder
+	promptTokens     int             // of all answers
+	completionTokens int
+}
+
 // one brings one picture to a record. Its error ends the run.
-func (r *run) one(ctx context.Context, e dataset.Entry, wait *waiter) error {
-	held := min(r.InFlightBytes, e.SizeBytes*copiesInCall)
-	if err := r.held.Acquire(ctx, held); err != nil {
+func (r *run) one(ctx context.Context, i int) error {
+	j := &job{number: i, entry: &r.chosen.entries[i]}
+	defer func() {
+		r.first(j)
+		r.held.Release(j.held)
+	}()
+	ready, err := r.prepare(ctx, j)
+	if err != nil || !ready {
 		return err
 	}
-	defer r.held.Release(held)
+	if err := r.asked.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer r.asked.Release(1)
+	return r.ask(ctx, j)
+}
 
-	encoded, err := r.Source.Read(ctx, e)
+// first lets another picture be prepared.
+func (r *run) first(j *job) {
+	if !j.behind {
+		j.behind = true
+		r.ahead.Release(1)
+	}
+}
+
+// prepare reads a picture and makes its request. It is ready to be sent unless there is an outcome already.
+func (r *run) prepare(ctx context.Context, j *job) (ready bool, err error) {
+	size := min(r.heldBytes(), j.entry.SizeBytes)
+	if err := r.held.Acquire(ctx, size); err != nil {
+		return false, err
+	}
+	j.held = size
+	encoded, err := r.Source.Read(ctx, *j.entry)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	if err != nil {
-		return r.fail(e, schemas.Caption{}, &Error{Class: BadImage, Err: err}, 0)
+		return false, r.fail(j, &Error{Class: BadImage, Err: err})
 	}
-	c := schemas.Caption{ImageSHA256: dataset.Digest(encoded)}
-	if _, ok := r.Store.Lookup(e.ID, c.ImageSHA256); ok {
+	if err := r.cpu.Acquire(ctx, 1); err != nil {
+		return false, err
+	}
+	defer r.cpu.Release(1)
+	j.record.ImageSHA256 = dataset.Digest(encoded)
+	if known, err := r.known(j); known || err != nil {
+		return false, err
+	}
+	err = r.makeRequest(ctx, j, encoded)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		return false, r.fail(j, asError(err))
+	}
+	if free := j.held - int64(len(j.request.Image)); free > 0 {
+		j.held -= free
+		r.held.Release(free)
+	}
+	return true, nil
+}
+
+// known says whether the store has a caption of the picture, be it under another name, and books it.
+func (r *run) known(j *job) (bool, error) {
+	c, ok, err := r.Store.Lookup(j.entry.ID, j.record.ImageSHA256)
+	if err != nil {
+		return false, err
+	}
+	if ok && r.chosen.again.has(j.number) && c.Rung < len(r.recipe.Ladder) {
+		j.record.Rung = c.Rung + 1
+		return false, nil
+	}
+	if !ok && !r.reveals { // otherwise another name is another request
+		twin, found, err := r.Store.Twin(j.record.ImageSHA256)
+		if err != nil {
+			return false, err
+		}
+		if found {
+			twin.Attempts, twin.LatencyMS, twin.PromptTokens, twin.CompletionTokens = 0, 0, 0, 0 // the first record has them
+			if err := r.save(j, twin); err != nil {
+				return false, err
+			}
+			ok = true
+		}
+	}
+	if ok {
 		r.count(func(p *Result) { p.Cached++ })
-		return nil
 	}
-	if twin, ok := r.Store.Twin(c.ImageSHA256); ok {
-		twin.Attempts, twin.LatencyMS, twin.PromptTokens, twin.CompletionTokens = 0, 0, 0, 0 // the first record has them
-		if err := r.save(e, twin); err != nil {
+	return ok, nil
+}
+
+// makeRequest prepares a picture, within the bound on decoded bytes.
+func (r *run) makeRequest(ctx context.Context, j *job, encoded []byte) error {
+	if !r.recipe.Picture.Original {
+		info, err := picture.Inspect(encoded)
+		if err != nil {
+			return &Error{Class: BadImage, Err: err}
+		}
+		size := min(decodedBytes, int64(info.Width)*int64(info.Height)*bytesInPixel)
+		if err := r.decoded.Acquire(ctx, size); err != nil {
 			return err
 		}
-		r.count(func(p *Result) { p.Cached++ })
-		return nil
+		defer r.decoded.Release(size)
 	}
-	q, err := r.request(ctx, encoded)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err == nil {
-		c.Fingerprint, err = r.Captioner.Fingerprint(q)
-	}
-	if err != nil {
-		return r.fail(e, c, asError(err), 0)
-	}
-	return r.ask(ctx, e, c, q, wait)
-}
-
-// request prepares a picture within the bound on decoded bytes.
-func (r *run) request(ctx context.Context, encoded []byte) (Request, error) {
-	recipe := r.Store.recipe
-	info, err := picture.Inspect(encoded)
-	if err != nil {
-		return Request{}, &Error{Class: BadImage, Err: err}
-	}
-	size := min(decodedBytes, int64(info.Width)*int64(info.Height)*bytesInPixel)
-	if err := r.decoded.Acquire(ctx, size); err != nil {
-		return Request{}, err
-	}
-	defer r.decoded.Release(size)
-	sent, mediaType, err := recipe.Picture.Prepare(encoded)
-	return Request{Model: recipe.Model, Prompt: recipe.Prompt, Image: sent, MediaType: mediaType, Decoding: recipe.Decoding}, err
-}
-
-// ask calls until there is a caption, asking again cannot help, or attempts run out.
-func (r *run) ask(ctx context.Context, e dataset.Entry, c schemas.Caption, q Request, wait *waiter) error {
-	for c.Attempts = 1; ; c.Attempts++ {
-		began := time.Now()
-		answer, err := r.call(ctx, q)
-		c.LatencyMS = time.Since(began).Milliseconds()
-		if err == nil {
-			return r.succeed(e, c, answer)
-		}
-		failure := asError(err)
-		if !failure.Retry || c.Attempts >= r.Attempts {
-			return r.fail(e, c, failure, c.Attempts)
-		}
-		if err := wait.after(ctx, c.Attempts, failure.RetryAfter); err != nil {
-			return err
-		}
-	}
-}
-
-// call asks once. It outlives the end of the run's ctx: what the endpoint works at is worth waiting for.
-func (r *run) call(ctx context.Context, q Request) (Answer, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.AttemptTimeout)
-	defer cancel()
-	return r.Captioner.Caption(ctx, q)
-}
-
-func (r *run) succeed(e dataset.Entry, c schemas.Caption, a Answer) error {
-	c.Status = schemas.CaptionOK
-	c.Raw, c.FinishReason, c.Model, c.Endpoint = a.Raw, a.FinishReason, a.Model, a.Endpoint
-	c.PromptTokens, c.CompletionTokens = a.PromptTokens, a.CompletionTokens
-	if err := r.save(e, c); err != nil {
+	var err error
+	if j.request, err = r.recipe.Request(*j.entry, r.classes, encoded, j.record.Rung); err != nil {
 		return err
 	}
-	r.count(func(p *Result) {
-		p.Asked++
-		p.Retries += c.Attempts - 1
-		p.PromptTokens += a.PromptTokens
-		p.CompletionTokens += a.CompletionTokens
-		r.worked, r.row, r.silent = true, 0, 0
-	})
-	return nil
+	j.record.Fingerprint, err = r.Captioner.Fingerprint(j.request)
+	return err
 }
 
-// fail records a failure after so many calls, and ends the run where the endpoint has shown to be of no use.
-func (r *run) fail(e dataset.Entry, c schemas.Caption, failure *Error, calls int) error {
-	c.Status = schemas.CaptionFailed
-	c.ErrorClass, c.Error, c.Endpoint, c.Attempts = string(failure.Class), failure.Error(), failure.Endpoint, calls
-	if err := r.save(e, c); err != nil {
-		return err
-	}
-	var giveUp error
-	r.count(func(p *Result) {
-		p.Failed++
-		p.Failures[failure.Class]++
-		if calls == 0 {
-			return
-		}
-		p.Asked++
-		p.Retries += calls - 1
-		if failure.Class == Network || failure.Class == Timeout {
-			r.silent++
-		} else {
-			r.silent = 0
-		}
-		if failure.Class == Empty { // the endpoint works
-			return
-		}
-		r.row++
-		switch {
-		case r.GiveUpAfter < 0:
-		case !r.worked && r.row >= r.GiveUpAfter:
-			giveUp = fmt.Errorf("endpoint %s: the first %d pictures all failed, the last with %s: check that it runs and what it serves: %w",
-				failure.Endpoint, r.row, failure, ErrEndpoint)
-		case r.silent >= r.SilentAfter:
-			giveUp = fmt.Errorf("endpoint %s: has stopped answering: %d pictures in a row failed, the last with %s: what it answered is saved: when it runs again, the same command goes on: %w",
-				failure.Endpoint, r.silent, failure, ErrEndpoint)
-		}
-	})
-	return giveUp
-}
-
-func (r *run) save(e dataset.Entry, c schemas.Caption) error {
-	c.Version, c.ID, c.Recipe = 1, string(e.ID), r.recipe
-	c.Time = time.Now().UTC().Format(recordTime)
-	return r.Store.Append(c)
-}
-
-// count books the end of one picture.
-func (r *run) count(book func(*Result)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.result.Done++
-	book(&r.result)
-	r.Progress(r.result.Progress)
+// decode sets how the answer is to be made at another rung.
+func (r *run) decode(j *job) (err error) {
+	j.request.Decoding = r.recipe.decoding(j.record.Rung)
+	j.record.Fingerprint, err = r.Captioner.Fingerprint(j.request)
+	return err
 }

@@ -1,9 +1,11 @@
 package caption_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -44,10 +46,24 @@ func openStore(t *testing.T, dir string) *caption.Store {
 	return s
 }
 
-func ids[V any](seq func(func(dataset.ID, V) bool)) []string {
+// records are all that a store yields, in order.
+func records(t *testing.T, seq iter.Seq2[schemas.Caption, error]) []schemas.Caption {
+	t.Helper()
+	var out []schemas.Caption
+	for c, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func ids(t *testing.T, seq iter.Seq2[schemas.Caption, error]) []string {
+	t.Helper()
 	var out []string
-	for id := range seq {
-		out = append(out, string(id))
+	for _, c := range records(t, seq) {
+		out = append(out, c.ID)
 	}
 	return out
 }
@@ -82,7 +98,8 @@ func TestRunAsksOnce(t *testing.T) {
 	if err != nil || r.Asked != 1 || r.Cached != 39 || f.calls.Load() != 41 {
 		t.Errorf("after a change: %+v, %v", r, err)
 	}
-	for id, c := range o.Store.Captions() {
+	for _, c := range records(t, o.Store.Captions()) {
+		id := c.ID
 		if c.Version != 1 || c.Attempts != 1 || len(c.ImageSHA256) != 64 || len(c.Fingerprint) != 64 || c.Recipe != o.Store.Manifest().Recipe {
 			t.Errorf("%s: record %+v", id, c)
 		}
@@ -103,7 +120,7 @@ func TestRunLimitAndSelect(t *testing.T) {
 	if err != nil || r.Total != 3 || r.Asked != 3 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if got, want := ids(store.Captions()), []string{"n01443537/sketch_0001.jpg", "n01443537/sketch_0003.jpg", "n01484850/sketch_0011.jpg"}; !slices.Equal(got, want) {
+	if got, want := ids(t, store.Captions()), []string{"n01443537/sketch_0001.jpg", "n01443537/sketch_0003.jpg", "n01484850/sketch_0011.jpg"}; !slices.Equal(got, want) {
 		t.Errorf("asked for %q, want %q", got, want)
 	}
 }
@@ -149,10 +166,10 @@ func TestRunFailuresAreRecords(t *testing.T) {
 	if r.Failed != 2 || r.Failures[caption.BadImage] != 1 || r.Failures[caption.Refused] != 1 || r.Done != 10 || r.Asked != 9 {
 		t.Errorf("result %+v", r)
 	}
-	for id, c := range o.Store.Failures() {
+	for _, c := range records(t, o.Store.Failures()) {
 		switch c.ErrorClass {
 		case "picture":
-			if id != entries[2].ID || c.Attempts != 0 || c.Status != schemas.CaptionFailed || !strings.Contains(c.Error, "not a picture") {
+			if c.ID != string(entries[2].ID) || c.Attempts != 0 || c.Status != schemas.CaptionFailed || !strings.Contains(c.Error, "not a picture") {
 				t.Errorf("record %+v", c)
 			}
 		case "refused":
@@ -171,7 +188,7 @@ func TestRunFailuresAreRecords(t *testing.T) {
 	if err != nil || r.Total != 2 || r.Asked != 1 || r.Failed != 1 || f.calls.Load() != before+1 {
 		t.Errorf("only failed: %+v, %v, %d calls", r, err, f.calls.Load()-before)
 	}
-	if got := ids(o.Store.Failures()); !slices.Equal(got, []string{string(entries[2].ID)}) {
+	if got := ids(t, o.Store.Failures()); !slices.Equal(got, []string{string(entries[2].ID)}) {
 		t.Errorf("failures left: %q", got)
 	}
 }
@@ -195,7 +212,7 @@ func TestRunRetries(t *testing.T) {
 		if err != nil || r.Retries != 3 || r.Failed != 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		for _, c := range store.Captions() {
+		for _, c := range records(t, store.Captions()) {
 			if c.Attempts != 4 {
 				t.Errorf("record %+v", c)
 			}
@@ -221,7 +238,7 @@ func TestRunAttemptsRunOut(t *testing.T) {
 		if err != nil || r.Failed != 1 || r.Failures[caption.Timeout] != 1 || r.Retries != 4 || f.calls.Load() != 6 {
 			t.Errorf("%+v, %v, %d calls", r, err, f.calls.Load())
 		}
-		for _, c := range store.Failures() {
+		for _, c := range records(t, store.Failures()) {
 			if c.Attempts != 5 || c.LatencyMS != 3000 || c.ErrorClass != "timeout" {
 				t.Errorf("record %+v", c)
 			}
@@ -305,11 +322,11 @@ func TestRunKnowsAPictureByItsBytes(t *testing.T) {
 		t.Errorf("%+v, %v, %d calls", r, err, f.calls.Load())
 	}
 	o.Store.Close()
-	records := map[dataset.ID]schemas.Caption{}
-	for id, c := range openStore(t, dir).Captions() {
-		records[id] = c
+	byID := map[string]schemas.Caption{}
+	for _, c := range records(t, openStore(t, dir).Captions()) {
+		byID[c.ID] = c
 	}
-	c, of := records[entries[9].ID], records[entries[3].ID]
+	c, of := byID[string(entries[9].ID)], byID[string(entries[3].ID)]
 	if c.ID != string(entries[9].ID) || c.Raw != of.Raw || c.ImageSHA256 != of.ImageSHA256 || c.Fingerprint != of.Fingerprint || c.Attempts != 0 || c.CompletionTokens != 0 {
 		t.Errorf("record %+v of the twin of %+v", c, of)
 	}
@@ -319,7 +336,15 @@ func TestPlan(t *testing.T) {
 	source := captiontest.Pictures(t, 10)
 	entries := source.Entries()
 	o := caption.Options{Source: source, Limit: 4, Select: func(e dataset.Entry) bool { return e.ID != entries[0].ID }}
-	w := caption.Plan(o)
+	plan := func() caption.Work {
+		t.Helper()
+		w, err := caption.Plan(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	w := plan()
 	var size int64
 	for _, e := range entries[1:5] {
 		size += e.SizeBytes
@@ -327,8 +352,16 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(w.Entries, entries[1:5]) || w.Missing != 4 || w.MissingBytes != size {
 		t.Errorf("without a store: %+v", w)
 	}
-	f := fake{answer: func(_ context.Context, n int, _ caption.Request) (caption.Answer, error) {
-		if n == 2 {
+	content, err := source.Read(t.Context(), entries[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _, err := caption.Picture{}.Prepare(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fake{answer: func(_ context.Context, _ int, r caption.Request) (caption.Answer, error) {
+		if bytes.Equal(r.Image, second) {
 			return caption.Answer{}, &caption.Error{Class: caption.Refused}
 		}
 		return caption.Answer{Raw: "text"}, nil
@@ -338,11 +371,11 @@ func TestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Limit = 5
-	if w = caption.Plan(o); !slices.Equal(w.Entries, entries[1:6]) || w.Missing != 2 {
+	if w = plan(); !slices.Equal(w.Entries, entries[1:6]) || w.Missing != 2 {
 		t.Errorf("after a run: %+v", w)
 	}
 	o.OnlyFailed = true
-	if w = caption.Plan(o); !slices.Equal(w.Entries, entries[2:3]) || w.Missing != 1 {
+	if w = plan(); !slices.Equal(w.Entries, entries[2:3]) || w.Missing != 1 {
 		t.Errorf("only failed: %+v", w)
 	}
 }
@@ -352,9 +385,11 @@ func TestRunDrains(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		f := fake{answer: func(ctx context.Context, n int, _ caption.Request) (caption.Answer, error) {
 			switch {
-			case n == 6: // waits for its next call when the run is stopped
+			case n == 6: // waits for its next call when the run is stopped, and all others with it
+				time.Sleep(100 * time.Millisecond)
 				return caption.Answer{}, &caption.Error{Class: caption.Rate, Retry: true, RetryAfter: time.Minute}
 			case n == 8:
+				time.Sleep(200 * time.Millisecond)
 				stop()
 				time.Sleep(time.Second)
 			case n > 4:
@@ -370,7 +405,7 @@ func TestRunDrains(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || r.Done != 7 || r.Failed != 0 || f.calls.Load() != 8 {
 			t.Errorf("%+v, %v after %d calls", r, err, f.calls.Load())
 		}
-		if got := len(ids(store.Captions())); got != 7 {
+		if got := len(ids(t, store.Captions())); got != 7 {
 			t.Errorf("%d captions saved, want those of the 7 calls that had an answer", got)
 		}
 	})

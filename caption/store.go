@@ -1,16 +1,12 @@
 package caption
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/mcil/mcil/dataset"
@@ -32,74 +28,108 @@ const manifestName = "manifest.json"
 // Store is a folder of outcomes: manifest.json and journals of one [schemas.Caption] a line. Its methods are safe for
 // concurrent use, and any number of processes may append to one folder at a time; each sees what stood there when it
 // opened the folder and what it added itself.
+//
+// A store in use holds no captions: an index of about 70 bytes a record says where each one stands in its journal, and it is
+// read when it is asked for. Of the records of one ID and one picture's bytes, the latest is the caption.
 type Store struct {
 	dir      string
 	recipe   Recipe // zero in a store opened for reading
 	manifest schemas.CaptionsManifest
 	torn     []string
+	next     int // number of the next journal
 
-	writing sync.Mutex // of journal and recipe; taken before mu, so that a sync keeps no reader waiting
-	journal *journal   // made by the first Append
+	writing  sync.Mutex // of journal and writable; taken before mu, so that a sync keeps no reader waiting
+	writable bool
+	journal  *journal // made by the first Append
+	own      int      // its index in journals
 
-	mu      sync.RWMutex                   // of the tables
-	ok      map[dataset.ID]schemas.Caption // the latest caption of an ID
-	older   map[pictureKey]schemas.Caption // captions of the same ID with other bytes
-	failed  map[dataset.ID]schemas.Caption // the latest failure of an ID that has no caption of the same bytes
-	byBytes map[string]schemas.Caption     // the first caption of a picture, whatever its name, by the digest of its bytes
-}
+	journals journals
 
-// pictureKey is what a caption belongs to: the name and the file's own bytes.
-type pictureKey struct {
-	id     dataset.ID
-	sha256 string
+	mu    sync.RWMutex // of index
+	index index
 }
 
 // CreateStore opens the store at dir for more answers to r, or begins one. source is the spec of the pictures' source, as
-// the manifest of a new store will name it. A store that holds another recipe is refused with [ErrOtherRecipe].
+// the manifest of a new store will name it. A store that holds another recipe is refused with [ErrOtherRecipe]; so is all
+// but one of several recipes whose stores begin in one folder at the same time. A variant is begun in its [VariantDir].
 func CreateStore(dir string, r Recipe, source string, program schemas.Program) (*Store, error) {
 	r = r.WithDefaults()
-	if r.Model == "" {
-		return nil, errors.New("caption store: the recipe names no model")
+	if err := r.Validate(); err != nil {
+		return nil, err
 	}
 	want := r.manifest()
 	want.Source, want.Program = source, program
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("caption store: %w", err)
 	}
-	path := filepath.Join(dir, manifestName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		left, err := journalFiles(dir)
-		if err != nil {
-			return nil, fmt.Errorf("caption store: %w", err)
-		}
-		if len(left) > 0 {
-			return nil, fmt.Errorf("caption store %s: has journals but no %s: restore it, or use another --out: %w", dir, manifestName, ErrNoStore)
-		}
-		if err := schemas.WriteJSON(path, want); err != nil {
-			return nil, err
-		}
+	if err := createManifest(dir, want); err != nil {
+		return nil, err
 	}
-	s, err := OpenStore(dir)
+	s, err := openStore(dir, &want)
 	if err != nil {
 		return nil, err
 	}
-	if s.manifest.Recipe != want.Recipe {
-		return nil, fmt.Errorf("caption store %s: its captions were asked with %s: use another --out: %w",
-			dir, recipeDifference(s.manifest, want), ErrOtherRecipe)
-	}
-	s.recipe = r
+	s.recipe, s.writable = r, true
 	return s, nil
 }
 
-// OpenStore opens the store at dir for reading.
-func OpenStore(dir string) (*Store, error) {
-	s := &Store{
-		dir:     dir,
-		ok:      map[dataset.ID]schemas.Caption{},
-		older:   map[pictureKey]schemas.Caption{},
-		failed:  map[dataset.ID]schemas.Caption{},
-		byBytes: map[string]schemas.Caption{},
+// createManifest begins a store, unless there is one. Of several processes one succeeds, and its manifest appears whole.
+func createManifest(dir string, m schemas.CaptionsManifest) error {
+	left, _, err := journalFiles(dir) // before the manifest, which is older than any journal
+	if err != nil {
+		return fmt.Errorf("caption store: %w", err)
 	}
+	path := filepath.Join(dir, manifestName)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // reading it says what is wrong with it, if anything is
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("caption store %s: has journals but no %s: restore it, or use another --out: %w", dir, manifestName, ErrNoStore)
+	}
+	f, err := os.CreateTemp(dir, "."+manifestName+".tmp-*")
+	if err != nil {
+		return fmt.Errorf("caption store: %w", err)
+	}
+	defer os.Remove(f.Name())
+	f.Close()
+	if err := schemas.WriteJSON(f.Name(), m); err != nil {
+		return err
+	}
+	err = os.Link(f.Name(), path) // unlike a rename, it replaces nothing
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = copyNew(f.Name(), path) // a file system without hard links
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("caption store: %w", err)
+	}
+	return schemas.SyncDir(dir)
+}
+
+// copyNew copies a small file to a name that must be free.
+func copyNew(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(to)
+	}
+	return err
+}
+
+// OpenStore opens the store at dir for reading.
+func OpenStore(dir string) (*Store, error) { return openStore(dir, nil) }
+
+// openStore opens a store, which must hold the recipe of want unless that is nil.
+func openStore(dir string, want *schemas.CaptionsManifest) (*Store, error) {
+	s := &Store{dir: dir}
 	path := filepath.Join(dir, manifestName)
 	err := schemas.ReadJSON(path, schemas.CaptionsHeader, &s.manifest)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,52 +138,34 @@ func OpenStore(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := journalFiles(dir)
-	if err != nil {
+	if want != nil && s.manifest.Recipe != want.Recipe {
+		return nil, fmt.Errorf("caption store %s: its captions were asked with %s: use another --out: %w",
+			dir, recipeDifference(s.manifest, *want), ErrOtherRecipe)
+	}
+	if s.journals.names, s.next, err = journalFiles(dir); err != nil {
 		return nil, fmt.Errorf("caption store: %w", err)
 	}
-	for _, name := range names {
-		torn, err := readJournal(name, s.take)
-		if err != nil {
-			return nil, err
-		}
-		if torn {
-			s.torn = append(s.torn, name)
-		}
+	torn, err := scan(s.journals.names, s.manifest.Recipe, s.add)
+	if err != nil {
+		return nil, errors.Join(err, s.journals.close())
+	}
+	for _, n := range torn {
+		s.torn = append(s.torn, s.journals.name(n))
 	}
 	return s, nil
 }
 
-// take adds a record to the tables.
-func (s *Store) take(c schemas.Caption) error {
-	if c.Recipe != s.manifest.Recipe {
-		return fmt.Errorf("a record of recipe %.12s in a store of recipe %.12s: %w", c.Recipe, s.manifest.Recipe, ErrOtherRecipe)
+// add takes a record into the index.
+func (s *Store) add(e entry) error { return s.index.add(e, s.earlierID) }
+
+// earlierID says whether the record at a has a lesser ID than that at b.
+func (s *Store) earlierID(a, b ref) (bool, error) {
+	x, _, err := s.journals.id(a, nil)
+	if err != nil {
+		return false, err
 	}
-	id := dataset.ID(c.ID)
-	if c.Status == schemas.CaptionFailed {
-		if f, ok := s.failed[id]; !ok || f.Time <= c.Time {
-			s.failed[id] = c
-		}
-	} else {
-		if first, ok := s.byBytes[c.ImageSHA256]; !ok || cmp.Or(strings.Compare(c.Time, first.Time), strings.Compare(c.ID, first.ID)) < 0 {
-			s.byBytes[c.ImageSHA256] = c
-		}
-		was, ok := s.ok[id]
-		switch {
-		case !ok || was.ImageSHA256 == c.ImageSHA256 && was.Time <= c.Time:
-			s.ok[id] = c
-		case was.ImageSHA256 == c.ImageSHA256:
-		case was.Time <= c.Time:
-			s.older[pictureKey{id, was.ImageSHA256}] = was
-			s.ok[id] = c
-		default:
-			s.older[pictureKey{id, c.ImageSHA256}] = c
-		}
-	}
-	if f, ok := s.failed[id]; ok && s.ok[id].ImageSHA256 == f.ImageSHA256 && s.ok[id].ID != "" {
-		delete(s.failed, id)
-	}
-	return nil
+	y, _, err := s.journals.id(b, nil)
+	return x < y, err
 }
 
 // Append adds an outcome. When it returns, a crash of the program loses nothing of it; a power cut may lose the last
@@ -161,73 +173,90 @@ func (s *Store) take(c schemas.Caption) error {
 func (s *Store) Append(c schemas.Caption) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.recipe == (Recipe{}) {
-		return fmt.Errorf("caption store %s: was opened for reading", s.dir)
+	if !s.writable {
+		return fmt.Errorf("caption store %s: was opened for reading, or is closed", s.dir)
 	}
-	if s.journal == nil {
-		j, err := createJournal(s.dir)
-		if err != nil {
-			return fmt.Errorf("caption store %s: %w", s.dir, err)
-		}
-		s.journal = j
-	}
-	if err := s.journal.append(c); err != nil {
+	if err := s.append(c); err != nil {
 		return fmt.Errorf("caption store %s: %w", s.dir, err)
 	}
+	return nil
+}
+
+func (s *Store) append(c schemas.Caption) error {
+	if err := checkRecord(c); err != nil {
+		return err
+	}
+	if c.Recipe != s.manifest.Recipe {
+		return otherRecipe(c.Recipe, s.manifest.Recipe)
+	}
+	line, err := recordLine(c)
+	if err != nil {
+		return err
+	}
+	if s.journal == nil {
+		j, name, err := createJournal(s.dir, s.next)
+		if err != nil {
+			return err
+		}
+		s.journal, s.own = j, s.journals.add(name)
+	}
+	offset, err := s.journal.append(line)
+	if err != nil {
+		return err
+	}
+	e := newEntry([]byte(c.ID), []byte(c.ImageSHA256), []byte(c.Time), c.Status == schemas.CaptionFailed, place(s.own)<<40|place(offset), len(line)-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.take(c)
+	return s.add(e)
 }
 
 // Lookup returns the caption of the picture with that name and those bytes.
-func (s *Store) Lookup(id dataset.ID, imageSHA256 string) (schemas.Caption, bool) {
+func (s *Store) Lookup(id dataset.ID, imageSHA256 string) (schemas.Caption, bool, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if c, ok := s.ok[id]; ok && c.ImageSHA256 == imageSHA256 {
-		return c, true
+	r, ok := s.index.lookup(idHash([]byte(id)), imageHash([]byte(imageSHA256)))
+	s.mu.RUnlock()
+	return s.read(r, ok, func(c schemas.Caption) bool { return c.ID == string(id) && c.ImageSHA256 == imageSHA256 })
+}
+
+// Twin returns the caption of the first picture with those bytes that got one, whatever its name. The first is that of the
+// earliest record; of the same time, that of the lesser ID.
+func (s *Store) Twin(imageSHA256 string) (schemas.Caption, bool, error) {
+	s.mu.RLock()
+	r, ok := s.index.twin(imageHash([]byte(imageSHA256)))
+	s.mu.RUnlock()
+	return s.read(r, ok, func(c schemas.Caption) bool { return c.ImageSHA256 == imageSHA256 })
+}
+
+// read reads a record that the index found, which is no answer if it is of another key with the same hash.
+func (s *Store) read(r ref, found bool, asked func(schemas.Caption) bool) (schemas.Caption, bool, error) {
+	if !found {
+		return schemas.Caption{}, false, nil
 	}
-	c, ok := s.older[pictureKey{id, imageSHA256}]
-	return c, ok
-}
-
-// Twin returns the first caption of a picture with those bytes, whatever its name.
-func (s *Store) Twin(imageSHA256 string) (schemas.Caption, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	c, ok := s.byBytes[imageSHA256]
-	return c, ok
-}
-
-// has says whether there is a caption of that name, be it of these bytes or of others.
-func (s *Store) has(id dataset.ID) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	_, ok := s.ok[id]
-	return ok
-}
-
-// Captions yields the latest caption of every ID that has one, sorted by ID. Compare ImageSHA256 with the picture at
-// hand: the file may have changed since.
-func (s *Store) Captions() iter.Seq2[dataset.ID, schemas.Caption] {
-	return s.sorted(func() map[dataset.ID]schemas.Caption { return s.ok })
-}
-
-// Failures yields the latest failure of every ID that failed and has no caption, sorted by ID.
-func (s *Store) Failures() iter.Seq2[dataset.ID, schemas.Caption] {
-	return s.sorted(func() map[dataset.ID]schemas.Caption { return s.failed })
-}
-
-func (s *Store) sorted(table func() map[dataset.ID]schemas.Caption) iter.Seq2[dataset.ID, schemas.Caption] {
-	return func(yield func(dataset.ID, schemas.Caption) bool) {
-		s.mu.RLock()
-		snapshot := maps.Clone(table())
-		s.mu.RUnlock()
-		for _, id := range slices.Sorted(maps.Keys(snapshot)) {
-			if !yield(id, snapshot[id]) {
-				return
-			}
-		}
+	c, _, err := s.journals.record(r, nil)
+	if err != nil || !asked(c) {
+		return schemas.Caption{}, false, err
 	}
+	return c, true, nil
+}
+
+// Has says whether there is a caption of that name, be it of these bytes or of others. It reads nothing.
+func (s *Store) Has(id dataset.ID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.index.captioned(s.index.find(idHash([]byte(id)))) != nil
+}
+
+// Captions yields the latest caption of every ID that has one, sorted by ID, as the store stands when it is ranged over.
+// Compare ImageSHA256 with the picture at hand: the file may have changed since. An error ends it. Use it before
+// [Store.Close].
+func (s *Store) Captions() iter.Seq2[schemas.Caption, error] {
+	return s.sorted(func(x *index, n uint32) *entry { return x.captioned(n) })
+}
+
+// Failures yields the latest failure of every ID, sorted by ID, unless there is a caption of the same bytes, or a later one
+// of other bytes; otherwise it is like [Store.Captions].
+func (s *Store) Failures() iter.Seq2[schemas.Caption, error] {
+	return s.sorted(func(x *index, n uint32) *entry { return x.failure(n) })
 }
 
 // Manifest is the store's manifest.json.
@@ -236,14 +265,14 @@ func (s *Store) Manifest() schemas.CaptionsManifest { return s.manifest }
 // Torn lists the journals whose last line was cut off by a killed writer. Its picture is asked again.
 func (s *Store) Torn() []string { return s.torn }
 
-// Close syncs and closes the store's journal. The tables stay readable.
+// Close syncs the store's journal and closes all files. Nothing can be read or added then.
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.journal == nil {
-		return nil
+	var err error
+	if s.journal != nil {
+		err = s.journal.close()
 	}
-	j := s.journal
-	s.journal, s.recipe = nil, Recipe{}
-	return j.close()
+	s.journal, s.writable = nil, false
+	return errors.Join(err, s.journals.close())
 }

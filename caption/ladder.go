@@ -1,0 +1,31 @@
+package caption
+
+import "cmp"
+
+// DefaultLadder asks twice more: first with a stronger penalty on repetition, then by sampling, which leaves a loop that
+// every beam falls into.
+func DefaultLadder() []Decoding {
+	return []Decoding{
+		{Beams: 5, RepetitionPenalty: 2},
+		{Beams: 1, Temperature: 0.7, TopP: 0.9},
+	}
+}
+
+// over fills the zero fields of a rung from d.
+func (rung Decoding) over(d Decoding) Decoding {
+	return Decoding{
+		Beams:             cmp.Or(rung.Beams, d.Beams),
+		MaxTokens:         cmp.Or(rung.MaxTokens, d.MaxTokens),
+		Temperature:       cmp.Or(rung.Temperature, d.Temperature),
+		RepetitionPenalty: cmp.Or(rung.RepetitionPenalty, d.RepetitionPenalty),
+		LengthPenalty:     cmp.Or(rung.LengthPenalty, d.LengthPenalty),
+		TopP:              cmp.Or(rung.TopP, d.TopP),
+		MinP:              cmp.Or(rung.MinP, d.MinP),
+		TopK:              cmp.Or(rung.TopK, d.TopK),
+	}
+}
+
+// looping says whether an answer repeats itself so that another decoding is worth a try.
+func looping(a Answer, prompt string) bool {
+	return Has(Check(Clean(a.Raw, prompt), a.Raw, a.FinishReason, prompt), FlagRepetition, FlagCharacterRun)
+}
