@@ -28,6 +28,7 @@ import (
 type buildCmd struct {
 	Source   string        `required:"" placeholder:"SPEC" help:"Pictures: imagenet-r:PATH, food101:PATH, folder:PATH (folder or tar), or a bare path."`
 	Captions string        `placeholder:"CAPTIONS" help:"Caption store made by mcil caption, or a CSV or JSON Lines file with the columns path and caption. Default: the source's own texts (Food-101's titles)."`
+	Variant  string        `placeholder:"NAME" help:"Of the caption store: the captions of that name instead of the first ones."`
 	Out      string        `required:"" placeholder:"DATASET" help:"Folder of the dataset; it appears whole."`
 	Name     string        `placeholder:"NAME" help:"Of the data set, by which ViLT's files are called. Default: mm_imagenet_r, food101 or dataset, by the source."`
 	Split    string        `placeholder:"SPEC" help:"own (the source's train and test folders, or split.json), ratio:F (stratified, seeded), a text file (train, wnid/file.jpg ..., test, ...), TRAIN.yaml,TEST.yaml (CODA-Prompt's), or a folder with train and test folders. Default: own where the source has one, otherwise ratio:0.8."`
@@ -36,9 +37,10 @@ type buildCmd struct {
 	Seed     uint64        `default:"1" help:"Of a ratio split and of the validation rows."`
 	Layout   []layout.Kind `default:"hf" enum:"hf,vilt,hub" help:"hf: Hugging Face's load_from_disk. vilt: ViLT's Arrow files. hub: Parquet and a dataset card, for the Hub. Several: hf,vilt,hub."`
 	Mask     bool          `name:"mask-class-names" help:"Replace the class's names in each caption, for the ablation."`
-	Decode   bool          `help:"Decode every picture and leave out those that cannot be: slow. Otherwise headers and file structure are checked."`
-	Force    bool          `help:"Replace a dataset made from other input."`
-	JSON     bool          `help:"Print the manifest as JSON."`
+	thresholdFlags
+	Decode bool `help:"Decode every picture and leave out those that cannot be: slow. Otherwise headers and file structure are checked."`
+	Force  bool `help:"Replace a dataset made from other input."`
+	JSON   bool `help:"Print the manifest as JSON."`
 }
 
 var dataName = regexp.MustCompile(`^\w[\w.-]*$`)
@@ -49,11 +51,24 @@ func (c *buildCmd) Validate() error {
 		return fmt.Errorf("--val=%g: choose a share from 0 to below 1, such as 0.1", c.Val)
 	case c.Name != "" && !dataName.MatchString(c.Name):
 		return fmt.Errorf("--name=%q begins file names: use letters, digits, _, - and dots", c.Name)
+	case c.Variant != "" && c.Captions == "":
+		return errors.New("--variant has no effect without --captions")
 	}
-	return nil
+	if _, err := caption.VariantDir("", c.Variant); err != nil {
+		return fmt.Errorf("--variant: %w", err)
+	}
+	_, err := c.thresholds()
+	return err
 }
 
 func (c *buildCmd) Run(ctx context.Context, e *env) error {
+	if c.Variant != "" {
+		dir, err := variantOf(c.Captions, c.Variant)
+		if err != nil {
+			return err
+		}
+		c.Captions = dir
+	}
 	pictures, err := source.Open(ctx, c.Source)
 	if err != nil {
 		return err
@@ -102,15 +117,20 @@ func (c *buildCmd) summary(e *env, m schemas.DatasetManifest) error {
 
 // captions finds where texts come from: a caption store, a file, or the source itself.
 func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.CaptionsSummary, error) {
+	t, err := c.thresholds()
+	if err != nil {
+		return nil, schemas.CaptionsSummary{}, err
+	}
 	if c.Captions == "" {
 		titled, ok := s.(dataset.Captioned)
 		if !ok || !hasText(titled) {
 			return nil, schemas.CaptionsSummary{}, usageError{fmt.Errorf("--captions: %s brings no texts of its own: give a caption store made by mcil caption, or a CSV or JSON Lines file", s.Spec())}
 		}
-		return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
-			raw, ok := titled.Text(id)
+		captions, about := checked(s, t, schemas.CaptionsSummary{From: schemas.CaptionsFromSource}, func(entry dataset.Entry) (dataset.Caption, string, bool) {
+			raw, ok := titled.Text(entry.ID)
 			return plainCaption(raw), "", ok
-		}), schemas.CaptionsSummary{From: schemas.CaptionsFromSource}, nil
+		})
+		return captions, about, nil
 	}
 	info, err := os.Stat(c.Captions)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,17 +140,18 @@ func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.
 		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
 	}
 	if info.IsDir() {
-		return c.stored(e, s)
+		return c.stored(e, s, t)
 	}
 	texts, digest, err := source.ReadTexts(c.Captions)
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
 	}
 	about := schemas.CaptionsSummary{From: schemas.CaptionsFromFile, Recipe: digest, Unmatched: unmatched(e, s, maps.Keys(texts))}
-	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
-		raw, ok := texts[id]
+	captions, about := checked(s, t, about, func(entry dataset.Entry) (dataset.Caption, string, bool) {
+		raw, ok := texts[entry.ID]
 		return plainCaption(raw), "", ok
-	}), about, nil
+	})
+	return captions, about, nil
 }
 
 // plainCaption is a text that no endpoint wrote: white space is all that is cleaned.
@@ -139,7 +160,7 @@ func plainCaption(raw string) dataset.Caption {
 }
 
 // stored reads a caption store.
-func (c *buildCmd) stored(e *env, s dataset.Source) (build.CaptionOf, schemas.CaptionsSummary, error) {
+func (c *buildCmd) stored(e *env, s dataset.Source, t caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
 	store, err := caption.OpenStore(c.Captions)
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, err
@@ -150,23 +171,34 @@ func (c *buildCmd) stored(e *env, s dataset.Source) (build.CaptionOf, schemas.Ca
 		e.log.Warn("journals end in a line that a killed run left torn: mcil caption asks for its picture again", "journals", torn)
 	}
 	answers := map[dataset.ID]schemas.Caption{}
-	for id, r := range store.Captions() {
-		answers[id] = r
+	for r, err := range store.Captions() {
+		if err != nil {
+			return nil, schemas.CaptionsSummary{}, err
+		}
+		answers[dataset.ID(r.ID)] = r
 	}
 	about := schemas.CaptionsSummary{
 		From: schemas.CaptionsFromStore, Model: m.Model, Prompt: m.Prompt, Recipe: m.Recipe, Unmatched: unmatched(e, s, maps.Keys(answers)),
+		Variant: m.Variant, Revision: m.Revision, Reveals: m.Reveals,
 	}
-	return checked(s, func(id dataset.ID) (dataset.Caption, string, bool) {
-		r, ok := answers[id]
-		return dataset.Caption{Text: caption.Clean(r.Raw, m.Prompt), ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
-			Raw: r.Raw, Model: r.Model, Prompt: m.Prompt, Fingerprint: r.Fingerprint,
+	captions, about := checked(s, t, about, func(entry dataset.Entry) (dataset.Caption, string, bool) {
+		r, ok := answers[entry.ID]
+		prompt := caption.PromptFor(m.Prompt, entry, s.Classes())
+		text := caption.Clean(r.Raw, prompt)
+		if text == r.Raw {
+			text = r.Raw // one copy in memory
+		}
+		return dataset.Caption{Text: text, ImageSHA256: r.ImageSHA256, CaptionInfo: dataset.CaptionInfo{
+			Raw: r.Raw, Model: r.Model, Prompt: prompt, Fingerprint: r.Fingerprint,
 		}}, r.FinishReason, ok
-	}), about, nil
+	})
+	return captions, about, nil
 }
 
-// checked makes and checks the captions of all pictures of s at once, on all cores. find returns a caption and the reason
-// why its writer stopped. Whether a caption names its class is for build to find, which knows all names of it.
-func checked(s dataset.Source, find func(id dataset.ID) (dataset.Caption, string, bool)) build.CaptionOf {
+// checked makes and checks the captions of all pictures of s at once, on all cores, and completes what is said about them.
+// find returns a caption and the reason why its writer stopped. Whether a caption names its class is for build to find, which
+// knows all names of it.
+func checked(s dataset.Source, t caption.Thresholds, about schemas.CaptionsSummary, find func(entry dataset.Entry) (dataset.Caption, string, bool)) (build.CaptionOf, schemas.CaptionsSummary) {
 	entries := s.Entries()
 	made := make([]*dataset.Caption, len(entries))
 	var wg sync.WaitGroup
@@ -174,8 +206,8 @@ func checked(s dataset.Source, find func(id dataset.ID) (dataset.Caption, string
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(entries); i += workers {
-				if c, finish, ok := find(entries[i].ID); ok {
-					c.Flags = caption.Check(c.Text, c.Raw, finish, c.Prompt)
+				if c, finish, ok := find(entries[i]); ok {
+					c.Flags, c.FlagValues = caption.Columns(t.Check(c.Text, c.Raw, finish, c.Prompt))
 					made[i] = &c
 				}
 			}
@@ -183,17 +215,30 @@ func checked(s dataset.Source, find func(id dataset.ID) (dataset.Caption, string
 	}
 	wg.Wait()
 	captions := make(map[dataset.ID]*dataset.Caption, len(entries))
+	var duplicates caption.Duplicates
 	for i, c := range made {
 		if c != nil {
 			captions[entries[i].ID] = c
+			duplicates.Add(entries[i].ID.WNID(), c.Text)
 		}
 	}
+	found, n := duplicates.Find(t), 0
+	for _, c := range made {
+		if c == nil {
+			continue
+		}
+		for _, f := range found.Flags(n) {
+			c.SetFlag(f.Name, f.Value)
+		}
+		n++
+	}
+	about.Thresholds, about.Duplicates = t.Named(), found.Summary()
 	return func(id dataset.ID) (dataset.Caption, bool) {
 		if c := captions[id]; c != nil {
 			return *c, true
 		}
 		return dataset.Caption{}, false
-	}
+	}, about
 }
 
 // unmatched counts the captions of pictures that s does not list, and warns of them.

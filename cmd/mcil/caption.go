@@ -6,138 +6,113 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/mcil/mcil/caption"
-	"github.com/mcil/mcil/caption/builtin"
-	"github.com/mcil/mcil/caption/openai"
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/source"
+	"github.com/mcil/mcil/schemas"
 )
 
 type captionCmd struct {
-	Source     string        `required:"" placeholder:"SPEC" help:"Pictures: imagenet-r:PATH, food101:PATH, folder:PATH (folder or tar), or a bare path."`
-	Out        string        `required:"" placeholder:"CAPTIONS" help:"Folder of the caption store."`
-	Endpoint   string        `default:"builtin" placeholder:"URL" help:"Base URL of an OpenAI-compatible API, such as http://host:8000/v1, or builtin: the embedded stand-in. The key, if one is needed, is read from OPENAI_API_KEY."`
-	Model      string        `placeholder:"NAME" help:"Model to ask for. Default: Salesforce/instructblip-vicuna-7b, or the embedded endpoint's own."`
-	Prompt     string        `placeholder:"TEXT" help:"What to ask, or @FILE with it. It may not tell the class."`
-	Workers    int           `default:"8" help:"Calls at a time."`
-	Timeout    time.Duration `default:"120s" help:"For one call."`
-	Limit      int           `help:"Ask for the first N pictures only."`
-	Shard      string        `placeholder:"i/n" help:"Ask for the i-th of n shares (from 0), dealt by a hash of the ID."`
-	OnlyFailed bool          `help:"Ask for those only that failed before."`
-	DryRun     bool          `help:"Say how many pictures would be asked for, and ask nothing."`
-	JSON       bool          `help:"Print the result as JSON."`
+	Source string `required:"" placeholder:"SPEC" help:"Pictures: imagenet-r:PATH, food101:PATH, folder:PATH (folder or tar), or a bare path."`
+	Out    string `required:"" placeholder:"CAPTIONS" help:"Folder of the caption store."`
+	endpointFlags
+	recipeFlags
+	selectionFlags
+	DryRun bool `help:"Say what would be asked, with bytes, tokens, time and price, and ask nothing."`
+	priceFlags
+	JSON bool `help:"Print the result as JSON."`
 }
 
 // defaultTimeout is what the flag's default says, for a command that is made without flags.
 const defaultTimeout = 120 * time.Second
 
-// defaultModel is asked for where an endpoint is given without a model.
-const defaultModel = "Salesforce/instructblip-vicuna-7b"
-
 func (c *captionCmd) Validate() error {
-	switch {
-	case c.Workers < 1:
-		return fmt.Errorf("--workers=%d: choose 1 or more", c.Workers)
-	case c.Timeout <= 0:
-		return fmt.Errorf("--timeout=%s: choose a time such as 120s", c.Timeout)
-	case c.Limit < 0:
-		return fmt.Errorf("--limit=%d: choose 1 or more, or leave it out for all", c.Limit)
-	case strings.ContainsAny(c.Endpoint, "@?#"): // settings are printed, so what may be secret ends here
-		return errors.New("--endpoint: a base URL holds no credentials, query or fragment: give the key by OPENAI_API_KEY instead")
-	}
-	_, err := c.selection()
-	return err
+	return cmp.Or(c.endpointFlags.check(), c.recipeFlags.check(), c.selectionFlags.check(), c.priceFlags.check(c.DryRun))
 }
 
 func (c *captionCmd) Run(ctx context.Context, e *env) error {
-	selected, err := c.selection()
-	if err != nil {
-		return err
-	}
-	recipe, err := c.recipe()
-	if err != nil {
-		return err
-	}
-	pictures, err := source.Open(ctx, c.Source)
-	if err != nil {
-		return err
-	}
-	defer pictures.Close()
-	options := caption.Options{
-		Source: pictures, Select: selected, OnlyFailed: c.OnlyFailed, Limit: c.Limit,
-		Workers: c.Workers, AttemptTimeout: cmp.Or(c.Timeout, defaultTimeout), Seed: 1,
-		Progress: func(p caption.Progress) {
-			e.progress.update("caption", p.Done, p.Total, fmt.Sprintf("%d asked, %d at hand, %d failed, %d retries", p.Asked, p.Cached, p.Failed, p.Retries))
-		},
-	}
-	plan, err := c.plan(options)
-	if err != nil {
-		return err
-	}
-	if c.DryRun {
-		return c.dryRun(e, pictures, plan)
-	}
-	url := c.Endpoint
-	if url == "builtin" {
-		server, err := builtin.Listen("127.0.0.1:0", builtin.Options{})
-		if err != nil {
-			return err
-		}
-		defer server.Close(context.WithoutCancel(ctx))
-		url = server.URL()
-	}
-	client, err := openai.New(openai.Options{BaseURL: url, APIKey: os.Getenv("OPENAI_API_KEY"), Connections: c.Workers})
+	endpoints, err := c.endpoints()
 	if err != nil {
 		return usageError{err}
 	}
-	defer client.Close()
-	if plan.Missing > 0 { // before a store of this recipe begins; and what is all at hand needs no endpoint
-		if err := check(ctx, client, recipe.Model, options.AttemptTimeout); err != nil {
-			return err
-		}
-	}
-	store, err := caption.CreateStore(c.Out, recipe, pictures.Spec(), e.program)
+	w, err := openWork(ctx, e, c.Source, c.Out, &c.recipeFlags, &c.selectionFlags, modelOf(endpoints[0].url))
 	if err != nil {
 		return err
 	}
-	if torn := store.Torn(); len(torn) > 0 {
-		e.log.Warn("journals end in a line that a killed run left torn: its picture is asked for again", "journals", torn)
+	defer w.close()
+	options := w.options
+	options.Workers, options.Attempts, options.RetryBudget = c.Workers, c.Attempts, c.RetryBudget
+	options.AttemptTimeout, options.Seed = cmp.Or(c.Timeout, defaultTimeout), 1
+	if c.DryRun {
+		return c.dryRun(ctx, e, w)
 	}
-	options.Captioner, options.Store = client, store
-	result, err := caption.Run(ctx, options)
-	if err := errors.Join(err, store.Close()); err != nil {
+	asked, err := c.connect()
+	if err != nil {
 		return err
 	}
+	defer asked.close()
+	if w.plan.Missing+w.plan.Requeued > 0 { // before a store of this recipe begins; and what is all at hand needs no endpoint
+		revision, err := asked.check(ctx, e, w.recipe.Model, options.AttemptTimeout)
+		if err != nil {
+			return err
+		}
+		if err := w.settle(e, revision); err != nil {
+			return err
+		}
+	}
+	if err := w.begin(e); err != nil {
+		return err
+	}
+	options.Captioner, options.Store = asked, w.store
+	options.Progress = func(p caption.Progress) {
+		calls, tokens := asked.inFlight()
+		e.progress.update("caption", p.Done, p.Total, note(p, calls, tokens))
+	}
+	result, err := caption.Run(ctx, options)
+	if errors.Is(err, caption.ErrEndpoint) {
+		asked.unavailable(e)
+	}
+	if err != nil {
+		return errors.Join(err, w.store.Close())
+	}
 	e.progress.done()
+	left, err := w.failures()
+	if err := errors.Join(err, w.store.Close()); err != nil {
+		return err
+	}
+	if result.BudgetSpent {
+		e.log.Warn("the retry budget is spent: failures were recorded without asking again", "retries", result.Retries)
+	}
+	if result.LastRung > 0 {
+		e.log.Warn("flagged captions are at the end of the ladder and stay", "captions", result.LastRung)
+	}
 	if c.JSON {
 		if err := json.NewEncoder(e.stdout).Encode(map[string]any{
 			"total": result.Total, "cached": result.Cached, "asked": result.Asked, "failed": result.Failed, "retries": result.Retries,
-			"failures": result.Failures, "prompt_tokens": result.PromptTokens, "completion_tokens": result.CompletionTokens,
+			"laddered": result.Laddered, "last_rung": result.LastRung, "failures": result.Failures, "failures_left": left,
+			"prompt_tokens": result.PromptTokens, "completion_tokens": result.CompletionTokens,
 		}); err != nil {
 			return err
 		}
 	}
-	if result.Failed > 0 {
-		return failuresError{fmt.Errorf("%d of %d pictures have no caption (%s): %s records why; --only-failed asks again", result.Failed, result.Total, classes(result.Failures), c.Out)}
-	}
-	return nil
+	return w.complain(left)
 }
 
-// check asks the endpoint what it serves. It may take as long as one call.
-func check(ctx context.Context, client *openai.Client, model string, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return client.Check(ctx, model)
+// note is what a progress line says beside its numbers.
+func note(p caption.Progress, calls int, tokens int64) string {
+	return fmt.Sprintf("%d asked, %d at hand (%.0f %%), %d failed, %d retries, %d in flight, %d tokens",
+		p.Asked, p.Cached, 100*float64(p.Cached)/float64(max(1, p.Total)), p.Failed, p.Retries, calls, tokens)
 }
 
+// classes lists failures by class.
 func classes(failures map[caption.Class]int) string {
 	var parts []string
-	for _, class := range []caption.Class{caption.Network, caption.Timeout, caption.Rate, caption.Server, caption.Refused, caption.Malformed, caption.Empty, caption.BadImage} {
+	for _, class := range failureClasses() {
 		if n := failures[class]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", class, n))
 		}
@@ -145,58 +120,118 @@ func classes(failures map[caption.Class]int) string {
 	return strings.Join(parts, ", ")
 }
 
-func (c *captionCmd) recipe() (caption.Recipe, error) {
-	r := caption.Recipe{Model: c.Model, Prompt: c.Prompt}
-	if r.Model == "" {
-		r.Model = defaultModel
-		if c.Endpoint == "builtin" {
-			r.Model = builtin.Model
-		}
+// work is what a verb that asks for captions works on: pictures, a recipe and the store that holds its answers.
+type work struct {
+	pictures dataset.Source
+	out      string // the store's folder as the user named it
+	dir      string // that of the variant
+	recipe   caption.Recipe
+	store    *caption.Store // nil: there is none yet
+	options  caption.Options
+	plan     caption.Work
+	told     bool // the user told the model's revision
+}
+
+// openWork opens what is there, and makes nothing.
+func openWork(ctx context.Context, e *env, spec, out string, recipe *recipeFlags, selected *selectionFlags, model string) (w *work, err error) {
+	w = &work{out: out, told: recipe.ModelRevision != ""}
+	if w.recipe, err = recipe.recipe(model); err != nil {
+		return nil, err
 	}
-	if file, ok := strings.CutPrefix(c.Prompt, "@"); ok {
-		b, err := os.ReadFile(file)
+	if w.dir, err = caption.VariantDir(out, recipe.Variant); err != nil {
+		return nil, err
+	}
+	if w.pictures, err = source.Open(ctx, spec); err != nil {
+		return nil, err
+	}
+	opened := w
+	defer func() {
 		if err != nil {
-			return r, fmt.Errorf("prompt: %w", err)
+			opened.close()
 		}
-		if r.Prompt = strings.TrimSpace(string(b)); r.Prompt == "" { // an empty one would stand for the default
-			return r, usageError{fmt.Errorf("prompt: %s is empty", file)}
+	}()
+	if err = selected.apply(&w.options, w.pictures, w.recipe.Prompt); err != nil {
+		return nil, err
+	}
+	var there schemas.CaptionsManifest
+	switch err := schemas.ReadJSON(filepath.Join(w.dir, "manifest.json"), schemas.CaptionsHeader, &there); {
+	case err == nil:
+		w.recipe.Revision = cmp.Or(w.recipe.Revision, there.Revision)
+		if err := w.begin(e); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	w.options.Source, w.options.Store = w.pictures, w.store
+	w.plan, err = caption.Plan(w.options)
+	return w, err
+}
+
+// settle takes the revision that the endpoint tells, where the user gave none and no store began without it.
+func (w *work) settle(e *env, revision string) error {
+	switch {
+	case revision == "" || revision == w.recipe.Revision:
+	case w.told:
+		e.log.Warn("the endpoint tells another revision than --model-revision, which is what is recorded", "endpoint", revision, "recorded", w.recipe.Revision)
+	case w.recipe.Revision != "":
+		return fmt.Errorf("the endpoint serves %s at revision %s, and %s holds captions of revision %s: use another --variant or --out: %w",
+			w.recipe.Model, revision, w.dir, w.recipe.Revision, caption.ErrOtherRecipe)
+	case w.store == nil:
+		w.recipe.Revision = revision
+	}
+	return nil
+}
+
+// begin opens the store for more, or begins one.
+func (w *work) begin(e *env) (err error) {
+	if w.store != nil {
+		return nil
+	}
+	if w.store, err = caption.CreateStore(w.dir, w.recipe, w.pictures.Spec(), e.program); err != nil {
+		return err
+	}
+	if torn := w.store.Torn(); len(torn) > 0 {
+		e.log.Warn("journals end in a line that a killed run left torn: its picture is asked for again", "journals", torn)
+	}
+	return nil
+}
+
+// failures counts, by class, the selected pictures whose last outcome is a failure, be it of this run or an earlier one.
+func (w *work) failures() (map[caption.Class]int, error) {
+	left := map[caption.Class]int{}
+	if w.store == nil {
+		return left, nil
+	}
+	selected := w.plan.Entries
+	for c, err := range w.store.Failures() {
+		if err != nil {
+			return nil, err
+		}
+		for len(selected) > 0 && string(selected[0].ID) < c.ID { // both are sorted
+			selected = selected[1:]
+		}
+		if len(selected) > 0 && string(selected[0].ID) == c.ID {
+			left[caption.Class(c.ErrorClass)]++
 		}
 	}
-	return r.WithDefaults(), nil
+	return left, nil
 }
 
-// selection is the share of --shard; nil is all.
-func (c *captionCmd) selection() (func(dataset.Entry) bool, error) {
-	if c.Shard == "" {
-		return nil, nil
+// complain is the error of a store that has failures left.
+func (w *work) complain(left map[caption.Class]int) error {
+	n := count(left)
+	if n == 0 {
+		return nil
 	}
-	var i, n uint32
-	if _, err := fmt.Sscanf(c.Shard, "%d/%d", &i, &n); err != nil || i >= n || fmt.Sprintf("%d/%d", i, n) != c.Shard {
-		return nil, fmt.Errorf("--shard %s: must be i/n with i from 0 to n-1, such as 0/4", c.Shard)
-	}
-	return func(e dataset.Entry) bool {
-		h := fnv.New32a()
-		h.Write([]byte(e.ID))
-		return h.Sum32()%n == i
-	}, nil
+	return failuresError{fmt.Errorf("%d of %d pictures have no caption (%s): %s records why; --only-failed asks again", n, len(w.plan.Entries), classes(left), w.dir)}
 }
 
-// plan says what a run of o would do, with the store that is there, if one is.
-func (c *captionCmd) plan(o caption.Options) (caption.Work, error) {
-	store, err := caption.OpenStore(c.Out)
-	if err != nil && !errors.Is(err, caption.ErrNoStore) {
-		return caption.Work{}, err
+func (w *work) close() {
+	if w.store != nil {
+		_ = w.store.Close() // what was written is closed already
 	}
-	o.Store = store
-	return caption.Plan(o), nil
-}
-
-func (c *captionCmd) dryRun(e *env, pictures dataset.Source, w caption.Work) error {
-	all := len(w.Entries)
-	if c.JSON {
-		return json.NewEncoder(e.stdout).Encode(map[string]any{"total": all, "cached": all - w.Missing, "to_ask": w.Missing, "bytes": w.MissingBytes})
+	if w.pictures != nil {
+		_ = w.pictures.Close()
 	}
-	_, err := fmt.Fprintf(e.stdout, "%d pictures of %d classes selected, %d have captions, %d to ask (%.1f MB as found)\n",
-		all, len(pictures.Classes()), all-w.Missing, w.Missing, float64(w.MissingBytes)/1e6)
-	return err
 }

@@ -65,7 +65,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 		Run(context.Context, *env) error
 	}{
 		&synthCmd{Out: pictures, Classes: c.Classes, PerClass: c.PerClass, Seed: 1},
-		&captionCmd{Source: pictures, Out: captions, Endpoint: "builtin", Workers: 4},
+		&captionCmd{Source: pictures, Out: captions, endpointFlags: endpointFlags{Endpoint: "builtin", Workers: 4}},
 		&buildCmd{Source: pictures, Captions: captions, Out: data, Split: "ratio:0.8", Val: 0.1, Order: "1993", Seed: 1, Layout: layout.Kinds(), Force: c.Force},
 	} {
 		if err := stage.Run(ctx, e); err != nil {

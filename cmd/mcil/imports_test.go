@@ -28,6 +28,10 @@ var levels = map[string]int{
 	"train/report":        8,
 	"train/method":        7,
 	"caption/openai":      6,
+	"caption/pool":        6,
+	"caption/batch":       6,
+	"caption/compare":     6,
+	"caption/peers":       6,
 	"caption/builtin":     6,
 	"caption/captiontest": 6,
 	"train/tune":          6,
@@ -79,7 +83,7 @@ var only = []struct {
 	{"gopkg.in/yaml.v3", []string{"cmd/mcil", "dataset/split", "dataset/layout"}, "packages take structs: YAML is for files of settings, CODA-Prompt's splits and the Hub's dataset cards"},
 	{"github.com/disintegration/imaging", []string{"dataset", "dataset/picture", "dataset/synth", "caption"}, "pictures are decoded and resized in one place for each use"},
 	{"flag", []string{"cmd/mcil"}, "options are passed in"},
-	{"log", []string{"cmd/mcil"}, "there is no process-wide log: a *slog.Logger or a callback is passed in"},
+	{"log", []string{"cmd/mcil", "caption/openai"}, "there is no process-wide log: a *slog.Logger or a callback is passed in; caption/openai hides its key from whoever logs it"},
 	{"os/signal", []string{"cmd/mcil"}, "packages stop when their ctx ends"},
 }
 

@@ -15,7 +15,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/dataset/source"
@@ -98,12 +97,15 @@ func inspect(ctx context.Context, path string) (*finding, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no such file or folder: %w", path, dataset.ErrNoSource)
 	}
+	if kindOf(path) == nil && isCaptions(path) { // variants without captions beside them
+		return inspectCaptions(ctx, path)
+	}
 	if k := kindOf(path); k != nil {
 		var head schemas.Header // again, for the version
 		if err := schemas.ReadJSON(filepath.Join(path, k.file), k.header, &head); err != nil {
 			return nil, err
 		}
-		return k.inspect(path)
+		return k.inspect(ctx, path)
 	}
 	switch info, err := os.Stat(path); {
 	case err != nil:
@@ -122,7 +124,7 @@ func inspect(ctx context.Context, path string) (*finding, error) {
 type kind struct {
 	file    string
 	header  schemas.Header
-	inspect func(string) (*finding, error)
+	inspect func(context.Context, string) (*finding, error)
 }
 
 // kindOf tells a folder of ours by the file that only its kind has; nil is something else.
@@ -217,43 +219,7 @@ func byCount(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-func inspectCaptions(path string) (*finding, error) {
-	s, err := caption.OpenStore(path)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	m := s.Manifest()
-	f := &finding{Kind: "a caption store", Path: path}
-	flags, failures, first, n := map[string]int{}, map[string]int{}, "", 0
-	for id, c := range s.Captions() {
-		text := caption.Clean(c.Raw, m.Prompt)
-		if n++; n == 1 {
-			first = fmt.Sprintf("%s: %s", id, text)
-		}
-		for _, flag := range caption.Check(text, c.Raw, c.FinishReason, m.Prompt) {
-			flags[flag]++
-		}
-	}
-	for _, c := range s.Failures() {
-		failures[c.ErrorClass]++
-	}
-	f.add("source", m.Source)
-	f.add("model", m.Model)
-	f.add("prompt", m.Prompt)
-	var decoding []string
-	for _, name := range slices.Sorted(maps.Keys(m.Decoding)) {
-		decoding = append(decoding, fmt.Sprintf("%s %v", name, m.Decoding[name]))
-	}
-	f.add("decoding", strings.Join(decoding, ", "))
-	f.add("captions", n)
-	f.add("flags", byCount(flags)+" (naming the class is known after mcil build)")
-	f.add("failures", byCount(failures))
-	f.add("first", first)
-	return f, nil
-}
-
-func inspectWeights(path string) (*finding, error) {
+func inspectWeights(_ context.Context, path string) (*finding, error) {
 	var m schemas.WeightsManifest
 	if err := schemas.ReadJSON(filepath.Join(path, "mcil.json"), schemas.WeightsHeader, &m); err != nil {
 		return nil, err
@@ -266,7 +232,7 @@ func inspectWeights(path string) (*finding, error) {
 	return f, nil
 }
 
-func inspectRun(path string) (*finding, error) {
+func inspectRun(_ context.Context, path string) (*finding, error) {
 	var r schemas.Run
 	if err := schemas.ReadJSON(filepath.Join(path, "run.json"), schemas.RunHeader, &r); err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func inOrder(rows map[string]int) string {
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-func inspectDataset(path string) (*finding, error) {
+func inspectDataset(_ context.Context, path string) (*finding, error) {
 	var m schemas.DatasetManifest
 	if err := schemas.ReadJSON(filepath.Join(path, "manifest.json"), schemas.DatasetHeader, &m); err != nil {
 		return nil, err
@@ -65,6 +65,9 @@ func inspectDataset(path string) (*finding, error) {
 	w := about.Statistics.Words
 	f.add("words a caption", fmt.Sprintf("%.1f on average, %d to %d, half of them up to %d; %d different words", w.Mean, w.Min, w.Max, w.P50, about.Statistics.Vocabulary))
 	f.add("same caption twice", fmt.Sprintf("%d of %d", about.Statistics.Duplicated, about.Statistics.Captions))
+	if near := about.Duplicates.Near; near.Captions > 0 {
+		f.add("nearly the same", fmt.Sprintf("%d in %d groups of up to %d, across classes %d", near.Captions, near.Groups, near.Largest, near.AcrossClasses))
+	}
 	f.add("flags", byCount(about.Flags))
 	l := m.Leakage
 	f.add("name their class", fmt.Sprintf("%s (as it is %s, inflected %s, by a synonym %s); another class instead %s",
@@ -160,7 +163,7 @@ func inspectRow(path, name string) (*finding, error) {
 	}
 	f := &finding{Kind: "a row", Path: path, Data: map[string]any{
 		"split": split, "row": i, "id": row.ID, "label": row.Label, "wnid": row.WNID, "class_name": row.ClassName, "style": row.Style,
-		"caption": row.Caption, "caption_raw": row.Raw, "caption_flags": append([]string{}, row.Flags...), "caption_model": row.Model,
+		"caption": row.Caption, "caption_raw": row.Raw, "caption_flags": append([]string{}, row.Flags...), "flag_values": append([]float64{}, row.FlagValues...), "caption_model": row.Model,
 		"caption_prompt": row.Prompt, "request_fingerprint": row.Fingerprint, "image_bytes": len(row.Image), "width": row.Width,
 		"height": row.Height, "orientation": row.Orientation, "image_sha256": row.ImageSHA256,
 	}}
@@ -171,7 +174,14 @@ func inspectRow(path, name string) (*finding, error) {
 	f.add("style", row.Style)
 	f.add("caption", row.Caption)
 	f.add("raw caption", strconv.Quote(row.Raw))
-	f.add("flags", cmp.Or(strings.Join(row.Flags, ", "), "none"))
+	var flags []string
+	for i, flag := range row.Flags {
+		if i < len(row.FlagValues) { // another writer's dataset may have none
+			flag = fmt.Sprintf("%s %g", flag, row.FlagValues[i])
+		}
+		flags = append(flags, flag)
+	}
+	f.add("flags", cmp.Or(strings.Join(flags, ", "), "none"))
 	f.add("model", row.Model)
 	f.add("prompt", row.Prompt)
 	f.add("request", row.Fingerprint)

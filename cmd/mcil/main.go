@@ -7,8 +7,11 @@
 //	mcil inspect   say what a path is
 //	mcil pretrain  train a small backbone
 //	mcil train     learn class after class
-//	mcil report    tables, plots and a page from finished runs
+//	mcil report    tables, plots and a page from finished runs, or from captions
 //	mcil demo      all of it
+//
+//	mcil export-batch  write the requests of mcil caption for the OpenAI Batch API
+//	mcil import-batch  read its answers
 //
 // # Exit codes
 //
@@ -39,6 +42,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/mcil/mcil/caption"
+	"github.com/mcil/mcil/caption/batch"
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/schemas"
@@ -59,15 +63,17 @@ const (
 
 // cli is every verb with its flags.
 type cli struct {
-	Synth    synthCmd    `cmd:"" help:"Draw pictures in ImageNet-R's layout."`
-	Serve    serveCmd    `cmd:"" help:"Run the embedded caption endpoint: a stand-in without a language model."`
-	Caption  captionCmd  `cmd:"" help:"Ask an OpenAI-compatible endpoint for captions. What is answered is not asked again."`
-	Build    buildCmd    `cmd:"" help:"Join pictures and captions into an Arrow dataset."`
-	Inspect  inspectCmd  `cmd:"" help:"Say what a source, caption store, dataset, run or exemplar memory is."`
-	Pretrain pretrainCmd `cmd:"" help:"Train a small backbone where no published weights are at hand."`
-	Train    trainCmd    `cmd:"" help:"Learn a dataset's classes phase by phase."`
-	Report   reportCmd   `cmd:"" help:"Make tables, plots and a page from finished runs."`
-	Demo     demoCmd     `cmd:"" help:"Run all of it on drawn pictures and the embedded endpoint."`
+	Synth       synthCmd       `cmd:"" help:"Draw pictures in ImageNet-R's layout."`
+	Serve       serveCmd       `cmd:"" help:"Run the embedded caption endpoint: a stand-in without a language model."`
+	Caption     captionCmd     `cmd:"" help:"Ask an OpenAI-compatible endpoint for captions. What is answered is not asked again."`
+	ExportBatch exportBatchCmd `cmd:"" help:"Write the requests of mcil caption as files for the OpenAI Batch API."`
+	ImportBatch importBatchCmd `cmd:"" help:"Read the Batch API's answers into a caption store."`
+	Build       buildCmd       `cmd:"" help:"Join pictures and captions into an Arrow dataset."`
+	Inspect     inspectCmd     `cmd:"" help:"Say what a source, caption store, dataset, run or exemplar memory is."`
+	Pretrain    pretrainCmd    `cmd:"" help:"Train a small backbone where no published weights are at hand."`
+	Train       trainCmd       `cmd:"" help:"Learn a dataset's classes phase by phase."`
+	Report      reportCmd      `cmd:"" help:"Make tables, plots and a page from finished runs, or compare the variants of a caption store."`
+	Demo        demoCmd        `cmd:"" help:"Run all of it on drawn pictures and the embedded endpoint."`
 
 	Config  kong.ConfigFlag  `help:"YAML file with flags of the verb (flag name: value). Flags on the command line win." placeholder:"FILE"`
 	Version kong.VersionFlag `help:"Print the version."`
@@ -90,7 +96,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("mcil"), kong.Description(description), kong.UsageOnError(),
 		kong.Writers(stdout, stderr), kong.Exit(func(n int) { exited = n }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Configuration(loadConfig), kong.Vars{"version": program.Version + " " + program.Go, "methods": strings.Join(method.Names(), ","), "exemplars": strings.Join(exemplarKinds(), ",")})
+		kong.Configuration(loadConfig), kongVars(program.Version+" "+program.Go))
 	if err != nil {
 		panic(err) // the flags above are wrong
 	}
@@ -114,6 +120,14 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	err = parsed.Run(e)
 	e.progress.done()
 	return complain(stderr, err)
+}
+
+// kongVars are what the flags' help and choices name in ${}.
+func kongVars(version string) kong.Vars {
+	return kong.Vars{
+		"version": version, "methods": strings.Join(method.Names(), ","), "exemplars": strings.Join(exemplarKinds(), ","),
+		"failures": choices(failureClasses()), "flags": choices(flagNames()), "thresholds": thresholdNames(),
+	}
 }
 
 const description = `Multimodal class-incremental learning: build MM-ImageNet-R, caption it again, train on it within a memory budget.`
@@ -164,7 +178,7 @@ func complain(stderr io.Writer, err error) int {
 
 // refusals are what the packages wrap where input is at fault.
 var refusals = []error{
-	schemas.ErrDamaged, dataset.ErrRefused, dataset.ErrNoSource, synth.ErrFolder, caption.ErrNoStore, caption.ErrOtherRecipe, report.ErrNoRun,
+	schemas.ErrDamaged, dataset.ErrRefused, dataset.ErrNoSource, synth.ErrFolder, caption.ErrNoStore, caption.ErrOtherRecipe, report.ErrNoRun, batch.ErrNoExport, batch.ErrFolder,
 }
 
 // sentinels are what [exitCode] looks for; at the end of a message they only repeat it.

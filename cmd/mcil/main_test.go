@@ -104,7 +104,7 @@ func TestByteSize(t *testing.T) {
 // The flags that show a default show the library's.
 func TestFlagDefaultsAreTheLibrarys(t *testing.T) {
 	var c cli
-	parser, err := kong.New(&c, kong.Vars{"version": "", "methods": "ssf", "exemplars": "none,raw,masked"})
+	parser, err := kong.New(&c, kongVars(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestFlagDefaultsAreTheLibrarys(t *testing.T) {
 // A zero that a user writes is a zero, not a default.
 func TestZeroFlagsAreOff(t *testing.T) {
 	var c cli
-	parser, err := kong.New(&c, kong.Vars{"version": "", "methods": "ssf", "exemplars": "none,raw,masked"})
+	parser, err := kong.New(&c, kongVars(""))
 	if err != nil {
 		t.Fatal(err)
 	}

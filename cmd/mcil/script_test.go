@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +28,8 @@ import (
 //	interrupt N GLOB mcil ARG...   the same, with SIGINT as soon as a file GLOB exists
 //	fixture NAME...                put the folders pictures, captions or dataset here: 4 classes of 4 pictures
 //	serve                          start mcil serve; $URL is what it prints
-//	endpoint MODE                  start an endpoint of the test's own; $URL is its URL. See [modes]
+//	endpoint MODE [NAME]           start an endpoint of the test's own; $URL, or $NAME, is its URL. See [modes]
+//	batchserver DIR OUTPUT ERRORS  answer the requests of export-batch as the OpenAI Batch API does
 //	same A B, different A B        compare two files or folders
 //	whole DIR                      nothing temporary or partial is left in DIR
 //	lines N FILE...                the files have N lines in all
@@ -67,19 +66,20 @@ func TestScripts(t *testing.T) {
 					ts.Check(os.CopyFS(ts.MkAbs(name), os.DirFS(filepath.Join(from, name))))
 				}
 			},
-			"serve":     serve,
-			"endpoint":  endpoint,
-			"same":      func(ts *testscript.TestScript, neg bool, args []string) { compare(ts, args, true) },
-			"different": func(ts *testscript.TestScript, neg bool, args []string) { compare(ts, args, false) },
-			"whole":     whole,
-			"lines":     lines,
-			"field":     field,
-			"replace":   replaceIn,
-			"damage":    damage,
-			"conforms":  conforms(schemas),
-			"maketar":   maketar,
-			"food101":   food101(t),
-			"smalldisk": smalldisk,
+			"serve":       serve,
+			"endpoint":    endpoint,
+			"batchserver": batchserver,
+			"same":        func(ts *testscript.TestScript, neg bool, args []string) { compareTrees(ts, args, true) },
+			"different":   func(ts *testscript.TestScript, neg bool, args []string) { compareTrees(ts, args, false) },
+			"whole":       whole,
+			"lines":       lines,
+			"field":       field,
+			"replace":     replaceIn,
+			"damage":      damage,
+			"conforms":    conforms(schemas),
+			"maketar":     maketar,
+			"food101":     food101(t),
+			"smalldisk":   smalldisk,
 		},
 	})
 }
@@ -239,54 +239,6 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("URL", url)
 }
 
-const completion = `{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a red shape on white"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}`
-
-// modes are the endpoints that scripts can start: what they answer to a request for a caption.
-var modes = map[string]http.HandlerFunc{
-	"slow": func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(40 * time.Millisecond)
-		io.WriteString(w, completion)
-	},
-	"401": func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusUnauthorized)
-		io.WriteString(w, `{"error":{"message":"no key","type":"invalid_request_error","code":"invalid_api_key"}}`)
-	},
-	"404": http.NotFound,
-	"500": func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "out of\nmemory", http.StatusInternalServerError)
-	},
-	"garbage": func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "<html>\n<body>It works!\x1b[31m</body>\n</html>\n")
-	},
-	"empty": func(w http.ResponseWriter, r *http.Request) {},
-	"models": func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"object":"list","data":[{"id":"other-model","object":"model"}]}`)
-	},
-}
-
-func endpoint(ts *testscript.TestScript, neg bool, args []string) {
-	if args[0] == "closed" {
-		s := httptest.NewServer(nil)
-		s.Close()
-		ts.Setenv("URL", s.URL+"/v1")
-		return
-	}
-	handler, ok := modes[args[0]]
-	if !ok {
-		ts.Fatalf("no endpoint of mode %s", args[0])
-	}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if args[0] == "slow" && r.Method == http.MethodGet {
-			http.NotFound(w, r) // it does not list its models
-			return
-		}
-		io.Copy(io.Discard, r.Body)
-		handler(w, r)
-	}))
-	ts.Defer(s.Close)
-	ts.Setenv("URL", s.URL+"/v1")
-}
-
 // tree is the files below path by name; a file is the only one in its tree.
 func tree(path string) (map[string]string, error) {
 	files := map[string]string{}
@@ -304,7 +256,7 @@ func tree(path string) (map[string]string, error) {
 	})
 }
 
-func compare(ts *testscript.TestScript, args []string, wantSame bool) {
+func compareTrees(ts *testscript.TestScript, args []string, wantSame bool) {
 	a, err := tree(ts.MkAbs(args[0]))
 	ts.Check(err)
 	b, err := tree(ts.MkAbs(args[1]))
