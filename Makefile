@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.1
 # A number of inputs: with a time, go test sometimes takes its own deadline for a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: build demo test test-readers lint bench bench-dataset fuzz clean
+.PHONY: build demo test test-readers test-peers test-kills lint bench bench-dataset bench-caption fuzz clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mcil ./cmd/mcil
@@ -40,6 +40,31 @@ test-readers: $(READERS)/installed ## datasets and pyarrow open every layout, an
 bench-dataset: build $(READERS)/installed ## building 30,000 pictures against cp, and random reads against datasets and pyarrow: needs 10 GB of disk
 	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_PYTHON=$(CURDIR)/$(READERS)/bin/python $(GO) test -count 1 -tags bench -run TestSpeed -timeout 30m -v ./dataset/build
 
+# What others wrote to try captioning against, in a folder of their own: an endpoint from npm, and OpenAI's client from PyPI.
+PEERS = .peers
+PEERS_FILES = caption/peers/testdata
+
+$(PEERS)/node/installed: $(PEERS_FILES)/aimock/package.json $(PEERS_FILES)/aimock/package-lock.json
+	mkdir -p $(PEERS)/node
+	cp $^ $(PEERS)/node
+	npm ci --prefix $(PEERS)/node --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
+$(PEERS)/python/installed: $(PEERS_FILES)/requirements.txt
+	python3 -m venv $(PEERS)/python
+	$(PEERS)/python/bin/pip install --quiet -r $<
+	touch $@
+
+test-peers: build $(PEERS)/node/installed ## captions from an endpoint that others wrote, compared with its own journal; needs node
+	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_AIMOCK=$(CURDIR)/$(PEERS)/node/node_modules/.bin/aimock $(GO) test -count 1 -tags peers -run TestPeers -timeout 10m -v ./caption/peers
+
+# MCIL_BENCH_PICTURES and MCIL_BENCH_ROUNDS make it shorter; MCIL_BENCH_MILLION=1 adds a million pictures.
+bench-caption: build $(PEERS)/python/installed ## captioning against preparing the pictures alone, and against OpenAI's own client in Python; peak memory; needs 3 GB of disk
+	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_PYTHON=$(CURDIR)/$(PEERS)/python/bin/python $(GO) test -count 1 -tags bench -run TestSpeed -timeout 60m -v ./caption/peers
+
+test-kills: ## 200 random kills of four writers of one caption store
+	MCIL_KILLS=200 $(GO) test -count 1 -run TestKilledCaptionWriters -timeout 30m -v ./cmd/mcil
+
 lint: ## staticcheck; fetches it
 	$(GO) run $(STATICCHECK) ./...
 
@@ -51,4 +76,4 @@ fuzz: ## every fuzz target on FUZZTIME inputs
 		echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; done; done
 
 clean:
-	rm -rf bin mcil-demo $(READERS)
+	rm -rf bin mcil-demo $(READERS) $(PEERS)

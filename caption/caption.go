@@ -89,12 +89,13 @@ const DefaultPrompt = "Write a detailed description."
 type Decoding struct {
 	Beams             int     // beams of the search; default 5
 	MaxTokens         int     // new tokens at most; default 256
-	Temperature       float64 // 0, the default: no sampling. It is always sent
+	Temperature       float64 // 0, the default: no sampling. It is always sent, but for Standard
 	RepetitionPenalty float64 // default 1.5
 	LengthPenalty     float64 // default 1.0
 	TopP              float64 // sample from the likeliest tokens that hold this share of the probability; 0: not sent
 	MinP              float64 // leave out tokens less likely than this share of the likeliest's probability; 0: not sent
 	TopK              int     // sample from so many tokens; 0: not sent
+	Standard          bool    // send OpenAI's own fields only: max_completion_tokens, and temperature and top_p where they are not 0
 }
 
 // WithDefaults fills the zero fields that have a default.
@@ -109,6 +110,16 @@ func (d Decoding) WithDefaults() Decoding {
 // Parameters are the fields by their names in a request to a chat-completions endpoint.
 func (d Decoding) Parameters() map[string]any {
 	d = d.WithDefaults()
+	if d.Standard {
+		p := map[string]any{"max_completion_tokens": d.MaxTokens}
+		if d.Temperature != 0 {
+			p["temperature"] = d.Temperature
+		}
+		if d.TopP != 0 {
+			p["top_p"] = d.TopP
+		}
+		return p
+	}
 	p := map[string]any{
 		"max_tokens":         d.MaxTokens,
 		"temperature":        d.Temperature,

@@ -11,6 +11,9 @@ func DefaultLadder() []Decoding {
 	}
 }
 
+// StandardLadder is the same for an endpoint that takes [Decoding.Standard] fields only: one more try, by sampling.
+func StandardLadder() []Decoding { return []Decoding{{Temperature: 0.7, TopP: 0.9, Standard: true}} }
+
 // over fills the zero fields of a rung from d.
 func (rung Decoding) over(d Decoding) Decoding {
 	return Decoding{
@@ -22,6 +25,7 @@ func (rung Decoding) over(d Decoding) Decoding {
 		TopP:              cmp.Or(rung.TopP, d.TopP),
 		MinP:              cmp.Or(rung.MinP, d.MinP),
 		TopK:              cmp.Or(rung.TopK, d.TopK),
+		Standard:          rung.Standard || d.Standard,
 	}
 }
 

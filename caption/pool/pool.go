@@ -62,7 +62,7 @@ type Options struct {
 	RatePause     time.Duration // pause after a rate answer that names none, where one call at a time is still too much; doubled in a row; default 1 s
 
 	GiveUpAfter   time.Duration // [Pool.Admit] fails where all breakers have been open so long; default 10 min
-	NeverAnswered time.Duration // the same where no endpoint has ever answered; default 30 s
+	NeverAnswered time.Duration // the same where no endpoint has ever answered; default 10 s
 }
 
 func (o Options) withDefaults() Options {
@@ -78,7 +78,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.PauseLimit, 5*time.Minute)
 	duration(&o.RatePause, time.Second)
 	duration(&o.GiveUpAfter, 10*time.Minute)
-	duration(&o.NeverAnswered, 30*time.Second)
+	duration(&o.NeverAnswered, 10*time.Second)
 	return o
 }
 
@@ -249,10 +249,14 @@ func (p *Pool) silence(now time.Time) (at time.Time, err error) {
 	if at = since.Add(patience); now.Before(at) {
 		return at, nil
 	}
-	return time.Time{}, &caption.Error{
-		Class: caption.Network, Retry: true, Endpoint: last.Name,
-		Err: fmt.Errorf("no endpoint has answered for %v: the last failure of %s: %w", now.Sub(since).Round(time.Second), last.Name, last.lastFailure),
+	failure := caption.Error{Class: caption.Network, Endpoint: last.Name} // of the last failure's class, where that tells
+	var known *caption.Error
+	if errors.As(last.lastFailure, &known) {
+		failure = *known
 	}
+	failure.Retry, failure.RetryAfter, failure.Body = true, 0, ""
+	failure.Err = fmt.Errorf("no endpoint has answered for %v: the last failure of %s: %w", now.Sub(since).Round(time.Second), last.Name, last.lastFailure)
+	return time.Time{}, &failure
 }
 
 // book learns from the end of a call. It is called with mu held.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -132,8 +134,15 @@ type work struct {
 	told     bool // the user told the model's revision
 }
 
+// memoryLimitBytes makes the garbage collector work harder above it, so that a million pictures are captioned within 300 MB:
+// what lives is about 130 bytes a picture listed and 75 a picture in the store, and what is in flight.
+const memoryLimitBytes = 256 << 20
+
 // openWork opens what is there, and makes nothing.
 func openWork(ctx context.Context, e *env, spec, out string, recipe *recipeFlags, selected *selectionFlags, model string) (w *work, err error) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimitBytes)
+	}
 	w = &work{out: out, told: recipe.ModelRevision != ""}
 	if w.recipe, err = recipe.recipe(model); err != nil {
 		return nil, err

@@ -138,16 +138,25 @@ func (c *captionCmd) reckon(ctx context.Context, w *work) (estimate, error) {
 
 // measure prepares some of the pictures, evenly spread.
 func (r *estimate) measure(ctx context.Context, w *work) error {
-	var ask []dataset.Entry
-	for _, e := range w.plan.Entries {
-		if w.store == nil || r.Requeued > 0 || !w.store.Has(e.ID) {
-			ask = append(ask, e)
+	asked := func(e *dataset.Entry) bool { return w.store == nil || r.Requeued > 0 || !w.store.Has(e.ID) }
+	n := 0
+	for i := range w.plan.Entries {
+		if asked(&w.plan.Entries[i]) {
+			n++
 		}
 	}
-	k := min(sampledPictures, len(ask))
+	k, at := min(sampledPictures, n), 0 // at counts those asked
+	var sample []dataset.Entry          // there may be a million of which these are drawn
+	for i := range w.plan.Entries {
+		if e := &w.plan.Entries[i]; asked(e) {
+			if at == len(sample)*n/k {
+				sample = append(sample, *e)
+			}
+			at++
+		}
+	}
 	var sent int64
-	for i := range k {
-		entry := ask[i*len(ask)/k]
+	for _, entry := range sample {
 		encoded, err := w.pictures.Read(ctx, entry)
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -18,6 +18,7 @@ type recipeFlags struct {
 	Prompt        string  `placeholder:"TEXT" help:"What to ask, or @FILE with it. It may not tell the class: see --allow-class-in-prompt."`
 	AllowClass    bool    `name:"allow-class-in-prompt" help:"Allow {{class}}, {{wnid}}, {{file}} and {{style}} in the prompt; the store then says so. For ablations: such captions give the answer away."`
 	Variant       string  `placeholder:"NAME" help:"Name of these captions beside others in the same store, such as those of another model or prompt."`
+	Fields        string  `default:"instructblip" enum:"instructblip,openai," help:"instructblip: send all of the decoding below. openai: OpenAI's own fields only (max_completion_tokens; temperature and top_p if given), for servers that refuse others."`
 	Beams         int     `default:"5" help:"Beams of the search."`
 	MaxTokens     int     `default:"256" help:"New tokens at most."`
 	Repetition    float64 `name:"repetition-penalty" default:"1.5" help:"1 is none."`
@@ -60,6 +61,18 @@ func (f *recipeFlags) check() error {
 	case f.Send == "original" && f.MaxSide != defaultMaxSide:
 		return errors.New("--max-side has no effect beside --send=original: leave it out")
 	}
+	if f.Fields == "openai" {
+		for _, f := range []struct {
+			flag  string
+			given bool
+		}{
+			{"--beams", f.Beams != 5}, {"--repetition-penalty", f.Repetition != 1.5}, {"--length-penalty", f.Length != 1}, {"--top-k", f.TopK != 0}, {"--min-p", f.MinP != 0},
+		} {
+			if f.given {
+				return fmt.Errorf("%s is not sent with --fields=openai: leave it out", f.flag)
+			}
+		}
+	}
 	_, err := caption.VariantDir("", f.Variant)
 	if err != nil {
 		return fmt.Errorf("--variant: %w", err)
@@ -73,14 +86,18 @@ func (f *recipeFlags) recipe(model string) (caption.Recipe, error) {
 		Model: f.Model, Revision: f.ModelRevision, Prompt: f.Prompt, AllowReveal: f.AllowClass, Variant: f.Variant,
 		Decoding: caption.Decoding{
 			Beams: f.Beams, MaxTokens: f.MaxTokens, Temperature: f.Temperature, RepetitionPenalty: f.Repetition, LengthPenalty: f.Length,
-			TopP: f.TopP, TopK: f.TopK, MinP: f.MinP,
+			TopP: f.TopP, TopK: f.TopK, MinP: f.MinP, Standard: f.Fields == "openai",
 		},
 		Picture: caption.Picture{Original: f.Send == "original", MaxSide: f.MaxSide},
 	}
 	if r.Model == "" {
 		r.Model = model
 	}
-	if f.Ladder != "off" {
+	switch {
+	case f.Ladder == "off":
+	case r.Decoding.Standard:
+		r.Ladder = caption.StandardLadder()
+	default:
 		r.Ladder = caption.DefaultLadder()
 	}
 	if file, ok := strings.CutPrefix(f.Prompt, "@"); ok {
