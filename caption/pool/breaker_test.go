@@ -169,18 +169,20 @@ func TestAllOpenWaitsForTheEarliestProbe(t *testing.T) {
 func TestSilenceEndsAdmit(t *testing.T) {
 	for _, c := range []struct {
 		name   string
+		class  caption.Class
 		worked int // answers before the silence
 		after  time.Duration
 	}{
-		{"never answered", 0, 30 * time.Second},
-		{"stopped answering", 3, 10 * time.Minute},
+		{"never answered", caption.Network, 0, 10 * time.Second},
+		{"never worked", caption.Server, 0, 10 * time.Second},
+		{"stopped answering", caption.Network, 3, 10 * time.Minute},
 	} {
 		in(t, func(t *testing.T) {
 			f := &fake{say: func(n int) error {
 				if n < c.worked {
 					return nil
 				}
-				return &caption.Error{Class: caption.Network, Retry: true, Err: errors.New("connection refused")}
+				return &caption.Error{Class: c.class, Retry: true, Endpoint: "a", Err: errors.New("connection refused")}
 			}}
 			p := newPool(Options{}, f)
 			askAll(t, p, 1, c.worked)
@@ -193,7 +195,7 @@ func TestSilenceEndsAdmit(t *testing.T) {
 				_, _ = place.Caption(t.Context(), request)
 			}
 			var e *caption.Error
-			if !errors.As(err, &e) || e.Class != caption.Network || !e.Retry || e.Endpoint != "a" || !strings.Contains(err.Error(), "connection refused") {
+			if !errors.As(err, &e) || e.Class != c.class || !e.Retry || e.Endpoint != "a" || !strings.Contains(err.Error(), "connection refused") {
 				t.Errorf("%s: %v", c.name, err)
 			}
 			if took := time.Since(f.start); took != c.after {
