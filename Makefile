@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.1
 # A number of inputs: with a time, go test sometimes takes its own deadline for a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: build demo test test-readers test-peers test-kills lint bench bench-dataset bench-caption fuzz clean
+.PHONY: build demo test test-readers test-peers test-kills test-instructblip lint bench bench-dataset bench-caption fuzz clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mcil ./cmd/mcil
@@ -65,6 +65,17 @@ bench-caption: build $(PEERS)/python/installed ## captioning against preparing t
 test-kills: ## 200 random kills of four writers of one caption store
 	MCIL_KILLS=200 $(GO) test -count 1 -run TestKilledCaptionWriters -timeout 30m -v ./cmd/mcil
 
+# The adapter in Python that serves a real InstructBLIP, in a folder of its own.
+INSTRUCTBLIP = .instructblip
+
+$(INSTRUCTBLIP)/installed: caption/instructblip/requirements.txt
+	python3 -m venv $(INSTRUCTBLIP)
+	$(INSTRUCTBLIP)/bin/pip install --quiet -r $<
+	touch $@
+
+test-instructblip: build $(INSTRUCTBLIP)/installed ## tiny InstructBLIPs behind the adapter, and mcil caption against them; fetches several GB
+	MCIL_BIN=$(CURDIR)/bin/mcil PYTHONDONTWRITEBYTECODE=1 $(INSTRUCTBLIP)/bin/python caption/instructblip/test_adapter.py
+
 lint: ## staticcheck; fetches it
 	$(GO) run $(STATICCHECK) ./...
 
@@ -76,4 +87,4 @@ fuzz: ## every fuzz target on FUZZTIME inputs
 		echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; done; done
 
 clean:
-	rm -rf bin mcil-demo $(READERS) $(PEERS)
+	rm -rf bin mcil-demo $(READERS) $(PEERS) $(INSTRUCTBLIP)
