@@ -1,8 +1,10 @@
 package caption
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -38,7 +40,7 @@ func (r *run) turn(ctx context.Context, j *job) (wait time.Duration, done bool, 
 	case failure == nil:
 		r.trust()
 		j.keep(answer)
-		if !below || !looping(answer, j.request.Prompt) {
+		if !below || !useless(answer, j.request.Prompt) {
 			return 0, true, r.succeed(j)
 		}
 		return r.descend(j, 0)
@@ -68,7 +70,8 @@ func (r *run) again(j *job, failure *Error) bool {
 	if !failure.Retry || j.record.Attempts >= r.Attempts {
 		return false
 	}
-	if failure.Class == Server && strings.Contains(strings.ToLower(failure.Body), "image") {
+	gateway := failure.Status >= http.StatusBadGateway && failure.Status <= http.StatusGatewayTimeout // its page may show one
+	if failure.Class == Server && !gateway && strings.Contains(strings.ToLower(failure.Body), "image") {
 		// Servers answer 500 for a picture that they cannot decode, too: one more call tells.
 		if j.blamed {
 			return false
@@ -110,7 +113,7 @@ func (r *run) call(ctx context.Context, j *job) (a Answer, failure *Error, err e
 	}
 	defer r.sending.Release(size)
 	captioner, err := r.admit(ctx, j)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return a, nil, ctx.Err()
 	}
 	j.record.Attempts++
@@ -139,16 +142,18 @@ func (r *run) call(ctx context.Context, j *job) (a Answer, failure *Error, err e
 	return a, failure, nil
 }
 
-// admit waits until the endpoint may be asked. The captioner that it returns is for one call.
+// admit waits until the endpoint may be asked. The captioner that it returns is for one call, which is to be made even if ctx
+// ends in between: else nobody would free its place. Once ctx has ended it returns an error.
 func (r *run) admit(ctx context.Context, j *job) (Captioner, error) {
 	if r.scheduler == nil {
-		return r.Captioner, r.quiet.wait(ctx)
+		return r.Captioner, cmp.Or(r.quiet.wait(ctx), ctx.Err())
 	}
 	c, err := r.scheduler.Admit(ctx, j.request)
 	if err == nil && ctx.Err() != nil {
 		if d, ok := c.(interface{ Discard() }); ok {
 			d.Discard()
 		}
+		return nil, ctx.Err()
 	}
 	return c, err
 }

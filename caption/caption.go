@@ -17,8 +17,9 @@
 //
 // There are two reasons to. A call that failed in a way that may pass is made once more after a wait, within
 // [Options.Attempts] for a picture and [Options.RetryBudget] for the run. An answer that is empty or loops would come back
-// the same, so it is asked for with another decoding, down [Recipe.Ladder]; the record names the rung. A loop that nothing
-// better follows is kept, for [Check] to flag. At the last rung an empty answer is a failure like any other.
+// the same, so it is asked for with another decoding, down [Recipe.Ladder]; the record names the rung. A loop, or an
+// echo of the prompt, that nothing better follows is kept, for [Check] to flag. At the last rung an empty answer is a failure
+// like any other.
 // [Options.Requeue] sends captions down the ladder that were found wanting later: the latest record counts.
 //
 // # Failures
@@ -77,7 +78,7 @@ type Scheduler interface {
 	Captioner
 
 	// Admit waits until an endpoint may be asked, or ctx ends, and returns a captioner for one call, whose Caption frees the
-	// place when it returns. Where that captioner has a method Discard(), it frees the place without a call.
+	// place when it returns. An error that wraps [ErrEndpoint] counts as silence, whatever its class. Where that captioner has a method Discard(), it frees the place without a call.
 	Admit(ctx context.Context, r Request) (Captioner, error)
 }
 

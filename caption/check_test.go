@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mcil/mcil/dataset"
 )
@@ -55,6 +56,19 @@ func say(flags []Flag) string {
 		parts = append(parts, fmt.Sprintf("%s %g", f.Name, f.Value))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// An endpoint may ignore the limit of tokens; a loop of a megabyte is found, and in no time that anybody waits for.
+func TestCheckOfAMegabyte(t *testing.T) {
+	text := strings.Repeat("a cat and a very small dog sit on the long red bench by the sea ", 1<<14)
+	began := time.Now()
+	flags := Check(text, text, "stop", DefaultPrompt)
+	if !Has(flags, FlagRepetition) {
+		t.Errorf("flags %s", say(flags))
+	}
+	if took := time.Since(began); took > 5*time.Second { // a tenth of a second; without a bound, minutes
+		t.Errorf("took %v", took)
+	}
 }
 
 // Texts of the kinds that users of InstructBLIP report, with the values that a reader can count.

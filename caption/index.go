@@ -194,6 +194,14 @@ func (x *index) failure(n uint32) *entry {
 	return failure
 }
 
+// stands says whether the caption of an ID with these bytes is what the ID has: no caption of other bytes is later, and no
+// failure is left.
+func (x *index) stands(id [16]byte, image uint64) bool {
+	head := x.find(id)
+	c := x.captioned(head)
+	return c != nil && c.image == image && x.failure(head) == nil
+}
+
 // refs lists the entry that pick finds for each ID that has one, in no order.
 func (x *index) refs(pick func(*index, uint32) *entry) []ref {
 	count := 0

@@ -29,7 +29,8 @@ func (rung Decoding) over(d Decoding) Decoding {
 	}
 }
 
-// looping says whether an answer repeats itself so that another decoding is worth a try.
-func looping(a Answer, prompt string) bool {
-	return Has(Check(Clean(a.Raw, prompt), a.Raw, a.FinishReason, prompt), FlagRepetition, FlagCharacterRun)
+// useless says whether an answer repeats itself, or has no word but the prompt's and special tokens, so that another decoding
+// is worth a try.
+func useless(a Answer, prompt string) bool {
+	return Has(Check(Clean(a.Raw, prompt), a.Raw, a.FinishReason, prompt), FlagEmpty, FlagRepetition, FlagCharacterRun)
 }

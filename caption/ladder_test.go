@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/caption/captiontest"
@@ -110,6 +111,14 @@ func TestRunLadder(t *testing.T) {
 		}, "[0 1 2]", schemas.Caption{Status: "ok", Raw: soundText, Rung: 2, CompletionTokens: 9}, 33, 0},
 		{"nothing but loops", 2, 5, func(int, int) (caption.Answer, error) { return looped() },
 			"[0 1 2]", schemas.Caption{Status: "ok", Raw: loopedText, Rung: 2, CompletionTokens: 24}, 72, 0},
+		{"nothing but the prompt, then sound", 2, 5, func(rung, _ int) (caption.Answer, error) {
+			if rung == 0 {
+				return caption.Answer{Raw: "<s> " + caption.DefaultPrompt + "</s>", CompletionTokens: 4}, nil
+			}
+			return sound()
+		}, "[0 1]", schemas.Caption{Status: "ok", Raw: soundText, Rung: 1, CompletionTokens: 9}, 13, 0},
+		{"nothing but special tokens", 2, 5, func(int, int) (caption.Answer, error) { return caption.Answer{Raw: "</s>"}, nil },
+			"[0 1 2]", schemas.Caption{Status: "ok", Raw: "</s>", Rung: 2}, 0, 0},
 		{"nothing but empty", 2, 5, func(int, int) (caption.Answer, error) { return empty(false) },
 			"[0 1 2]", schemas.Caption{Status: "failed", ErrorClass: "empty", Rung: 2, HTTPStatus: 200}, 0, 0},
 		{"nothing but empty, maybe for load", 2, 5, func(int, int) (caption.Answer, error) { return empty(true) },
@@ -256,5 +265,33 @@ func TestRunRequeue(t *testing.T) {
 	}
 	if f := records(t, o.Store.Failures()); len(f) != 0 {
 		t.Errorf("failures %+v of a picture that has a caption", f)
+	}
+}
+
+// Machines that share a store have clocks of their own. A caption that was asked for once more replaces the first one, though
+// that is from a minute ahead.
+func TestRunRequeueAgainstTheClock(t *testing.T) {
+	dir, source := t.TempDir(), captiontest.Pictures(t, 1)
+	image, err := source.Read(t.Context(), source.Entries()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := withLadder(t, dir, 2)
+	first := schemas.Caption{
+		Version: 1, ID: string(source.Entries()[0].ID), ImageSHA256: dataset.Digest(image), Recipe: store.Manifest().Recipe, Status: schemas.CaptionOK,
+		Raw: loopedText, Time: time.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano),
+	}
+	if err := store.Append(first); err != nil {
+		t.Fatal(err)
+	}
+	l := &laddered{answer: func([]byte, int, int) (caption.Answer, error) { return sound() }}
+	r, err := caption.Run(t.Context(), caption.Options{Source: source, Captioner: l, Store: store, Requeue: func(schemas.Caption) bool { return true }})
+	if err != nil || r.Asked != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, s := range []*caption.Store{store, withLadder(t, dir, 2)} {
+		if got := records(t, s.Captions()); len(got) != 1 || got[0].Raw != soundText || got[0].Rung != 1 {
+			t.Errorf("%+v", got)
+		}
 	}
 }

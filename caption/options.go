@@ -29,7 +29,7 @@ type Options struct {
 	Backoff        time.Duration // bound of the first wait between calls, doubled with each failure in a row; default 500 ms
 	BackoffLimit   time.Duration // bound of any wait, the endpoint's own Retry-After included; default 60 s
 	GiveUpAfter    int           // stop when so many pictures in a row failed and none succeeded; default 5; negative: never, for silence either
-	SilentAfter    int           // stop when so many pictures in a row got no answer at all, whatever succeeded before; default 4 for each worker
+	SilentAfter    int           // stop when so many pictures in a row got no answer at all, found every endpoint given up or the key refused, whatever succeeded before; default 4 for each worker
 	InFlightBytes  int64         // encoded pictures and their requests in memory; default 128 MiB
 	Seed           uint64        // of the jitter of waits
 

@@ -1,7 +1,9 @@
 package caption
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/mcil/mcil/schemas"
@@ -57,7 +59,7 @@ func (r *run) fail(j *job, failure *Error) error {
 			return
 		}
 		j.book(p)
-		if failure.Class == Network || failure.Class == Timeout {
+		if failure.Class == Network || failure.Class == Timeout || errors.Is(failure, ErrEndpoint) || shutOut(failure) {
 			r.silent++
 		} else {
 			r.silent = 0
@@ -79,9 +81,18 @@ func (r *run) fail(j *job, failure *Error) error {
 	return giveUp
 }
 
+// shutOut says whether the endpoint refuses who asks, whatever is asked: a key that was revoked, a credit that is used up.
+func shutOut(e *Error) bool {
+	return e.Class == Refused && (e.Status == http.StatusUnauthorized || e.Status == http.StatusPaymentRequired || e.Status == http.StatusTooManyRequests)
+}
+
 func (r *run) save(j *job, c schemas.Caption) error {
 	c.Version, c.ID, c.Recipe = 1, string(j.entry.ID), r.digest
-	c.Time = time.Now().UTC().Format(recordTime)
+	now := time.Now().UTC()
+	if was, err := time.Parse(time.RFC3339, j.over); err == nil && now.Before(was.Add(time.Microsecond)) {
+		now = was.UTC().Add(time.Microsecond) // by a clock that is ahead of this one: the latest record counts
+	}
+	c.Time = now.Format(recordTime)
 	return r.Store.Append(c)
 }
 

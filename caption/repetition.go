@@ -5,11 +5,14 @@ const (
 	longestGram    = 12 // words in a piece that counts as a loop from LoopPieces times on
 	scatteredGram  = 4  // words in an n-gram that may recur with other words between
 	scatteredWords = 16 // in a text at least
+
+	mostWords = 1 << 12 // that are looked at: the time is their square, and an endpoint may ignore its limit of tokens
 )
 
 // repeats finds the loops that a language model without a repetition penalty falls into. share is that of the words which
 // only repeat: those of the longest loop less its first piece, or of the n-grams that occurred before.
 func (t Thresholds) repeats(w []string) (found bool, share float64) {
+	w = w[:min(len(w), mostWords)]
 	hashes, distinct := hash(w)
 	looping := 0 // words of the longest loop that say a piece again
 	for n := 1; n <= len(w)/2; n++ {

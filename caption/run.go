@@ -127,11 +127,12 @@ type job struct {
 	entry   *dataset.Entry
 	request Request
 	record  schemas.Caption // what is known of it so far; Attempts and Rung count up
+	over    string          // time of the caption that its record is to replace, if any
 
 	held   int64 // of run.held
 	behind bool  // had its first call, or its end, and holds none of run.ahead
 
-	kept             schemas.Caption // a looping answer, which is better than none; of Version 0 until there is one
+	kept             schemas.Caption // a useless answer, which is better than none; of Version 0 until there is one
 	blamed           bool            // the endpoint has named the picture as the cause of its failure
 	rated            int             // failures of class Rate
 	laddered         int             // steps down the ladder
@@ -201,33 +202,35 @@ func (r *run) prepare(ctx context.Context, j *job) (ready bool, err error) {
 	return true, nil
 }
 
-// known says whether the store has a caption of the picture, be it under another name, and books it.
+// known says whether the store has a caption of the picture, be it under another name, and books it. One that is of another
+// name, or that a later outcome has come over since, as when a file was changed or could not be read and is now as it was,
+// is recorded once more.
 func (r *run) known(j *job) (bool, error) {
 	c, ok, err := r.Store.Lookup(j.entry.ID, j.record.ImageSHA256)
 	if err != nil {
 		return false, err
 	}
 	if ok && r.chosen.again.has(j.number) && c.Rung < len(r.recipe.Ladder) {
-		j.record.Rung = c.Rung + 1
+		j.record.Rung, j.over = c.Rung+1, c.Time
 		return false, nil
 	}
+	stands := ok && r.Store.stands(j.entry.ID, j.record.ImageSHA256)
 	if !ok && !r.reveals { // otherwise another name is another request
-		twin, found, err := r.Store.Twin(j.record.ImageSHA256)
-		if err != nil {
+		if c, ok, err = r.Store.Twin(j.record.ImageSHA256); err != nil {
 			return false, err
 		}
-		if found {
-			twin.Attempts, twin.LatencyMS, twin.PromptTokens, twin.CompletionTokens = 0, 0, 0, 0 // the first record has them
-			if err := r.save(j, twin); err != nil {
-				return false, err
-			}
-			ok = true
+	}
+	if !ok {
+		return false, nil
+	}
+	if !stands {
+		c.Attempts, c.LatencyMS, c.PromptTokens, c.CompletionTokens = 0, 0, 0, 0 // the first record has them
+		if err := r.save(j, c); err != nil {
+			return false, err
 		}
 	}
-	if ok {
-		r.count(func(p *Result) { p.Cached++ })
-	}
-	return ok, nil
+	r.count(func(p *Result) { p.Cached++ })
+	return true, nil
 }
 
 // makeRequest prepares a picture, within the bound on decoded bytes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -264,6 +265,23 @@ func TestRunGivesUpOnADeadEndpoint(t *testing.T) {
 	}
 }
 
+// A key that is revoked in the middle, or a credit that is used up, ends the run: it does not go on to be refused for every
+// picture that is left. What is refused for the picture's own sake is another matter.
+func TestRunGivesUpWhereItIsShutOut(t *testing.T) {
+	for status, ends := range map[int]bool{401: true, 402: true, 429: true, 400: false, 403: false} {
+		f := fake{answer: func(_ context.Context, n int, _ caption.Request) (caption.Answer, error) {
+			if n > 20 {
+				return caption.Answer{}, &caption.Error{Class: caption.Refused, Status: status}
+			}
+			return caption.Answer{Raw: "text"}, nil
+		}}
+		r, err := caption.Run(t.Context(), caption.Options{Source: captiontest.Pictures(t, 100), Captioner: &f, Store: openStore(t, t.TempDir()), Workers: 4})
+		if errors.Is(err, caption.ErrEndpoint) != ends || (r.Done < 50) != ends || r.Asked-r.Failed != 20 {
+			t.Errorf("%d: %+v, %v", status, r, err)
+		}
+	}
+}
+
 // An endpoint that dies in the middle is not waited for with every picture that is left.
 func TestRunGivesUpOnAnEndpointThatFellSilent(t *testing.T) {
 	down := true
@@ -426,5 +444,50 @@ func TestRunBoundsMemory(t *testing.T) {
 	r, err := caption.Run(t.Context(), caption.Options{Source: source, Captioner: &f, Store: openStore(t, t.TempDir()), Workers: 16, InFlightBytes: 12 * size})
 	if err != nil || r.Asked != 30 || most.Load() > 3 {
 		t.Errorf("%+v, %v: %d pictures in flight, want at most 3", r, err, most.Load())
+	}
+}
+
+// A picture that was changed, or could not be read, and is as it was again has its caption again, without a call: it stands
+// as the name's latest, and the failure between is made good.
+func TestRunTakesUpAnEarlierCaption(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		between []byte
+	}{
+		{"another picture", captiontest.Request(t, 77).Image},
+		{"a damaged one", []byte("no picture")},
+	} {
+		source, dir := captiontest.Pictures(t, 2), t.TempDir()
+		e := source.Entries()[0]
+		first, err := source.Read(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f fake
+		run := func(content []byte) (caption.Result, []schemas.Caption, []schemas.Caption) {
+			captiontest.Spoil(source, e, content)
+			store := openStore(t, dir)
+			defer store.Close()
+			r, err := caption.Run(t.Context(), caption.Options{Source: source, Captioner: &f, Store: store})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r, records(t, store.Captions()), records(t, store.Failures())
+		}
+		_, before, _ := run(first)
+		run(c.between)
+		calls := f.calls.Load()
+		r, after, failures := run(first)
+		if r.Cached != 2 || f.calls.Load() != calls || len(failures) != 0 {
+			t.Errorf("%s: %+v, %d calls, failures %+v", c.name, r, f.calls.Load()-calls, failures)
+		}
+		if len(after) != 2 || after[0].ImageSHA256 != before[0].ImageSHA256 || after[0].Raw != before[0].Raw || after[0].Attempts != 0 {
+			t.Errorf("%s: %+v, want that of %+v", c.name, after, before)
+		}
+		journals, _ := filepath.Glob(filepath.Join(dir, "journal-*"))
+		run(first)
+		if again, _ := filepath.Glob(filepath.Join(dir, "journal-*")); len(again) != len(journals) {
+			t.Errorf("%s: a caption that stands was recorded again", c.name)
+		}
 	}
 }

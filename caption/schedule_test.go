@@ -158,18 +158,25 @@ func TestRunRetryBudget(t *testing.T) {
 
 // A server that cannot decode a picture says 500 too (vllm#47163): asking once more is enough.
 func TestRunDoesNotInsistWhereThePictureIsBlamed(t *testing.T) {
-	for body, calls := range map[string]int{"cannot identify image file": 2, "out of memory": 5} {
+	for _, c := range []struct {
+		status int
+		body   string
+		calls  int
+	}{
+		{500, "cannot identify image file", 2}, {500, "out of memory", 5}, {200, "cannot identify image file", 2},
+		{503, `<html><img alt="image of a broken server">`, 5}, // a gateway's page says nothing of the picture
+	} {
 		store := original(t)
 		f := fake{answer: func(_ context.Context, n int, _ caption.Request) (caption.Answer, error) {
 			if n == 1 {
 				return caption.Answer{Raw: "text"}, nil
 			}
-			return caption.Answer{}, &caption.Error{Class: caption.Server, Status: 500, Body: body, Retry: true}
+			return caption.Answer{}, &caption.Error{Class: caption.Server, Status: c.status, Body: c.body, Retry: true}
 		}}
 		_, err := caption.Run(t.Context(), caption.Options{Source: captiontest.Pictures(t, 2), Captioner: &f, Store: store, Workers: 1, Backoff: time.Microsecond})
 		failed := records(t, store.Failures())
-		if err != nil || len(failed) != 1 || failed[0].Attempts != calls || failed[0].HTTPStatus != 500 {
-			t.Errorf("%s: %v, %+v", body, err, failed)
+		if err != nil || len(failed) != 1 || failed[0].Attempts != c.calls || failed[0].HTTPStatus != c.status {
+			t.Errorf("%s: %v, %+v", c.body, err, failed)
 		}
 	}
 }

@@ -246,6 +246,14 @@ func (s *Store) Has(id dataset.ID) bool {
 	return s.index.captioned(s.index.find(idHash([]byte(id)))) != nil
 }
 
+// stands says whether the caption of the picture with that name and those bytes is what [Store.Captions] yields of the name,
+// and [Store.Failures] yields nothing of it. It reads nothing.
+func (s *Store) stands(id dataset.ID, imageSHA256 string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.index.stands(idHash([]byte(id)), imageHash([]byte(imageSHA256)))
+}
+
 // Captions yields the latest caption of every ID that has one, sorted by ID, as the store stands when it is ranged over.
 // Compare ImageSHA256 with the picture at hand: the file may have changed since. An error ends it. Use it before
 // [Store.Close].

@@ -156,7 +156,7 @@ func (c *comparison) close() {
 // read walks through all variants at once, by ID, and then through their failures.
 func (c *comparison) read(ctx context.Context) error {
 	for _, v := range c.variants {
-		if err := v.findDuplicates(ctx, c.Thresholds); err != nil {
+		if err := c.findDuplicates(ctx, v); err != nil {
 			return err
 		}
 		if err := v.advance(); err != nil {
@@ -208,20 +208,29 @@ func (c *comparison) read(ctx context.Context) error {
 }
 
 // findDuplicates reads all captions of a variant: what is a duplicate is known at the end.
-func (v *variant) findDuplicates(ctx context.Context, t caption.Thresholds) error {
+func (c *comparison) findDuplicates(ctx context.Context, v *variant) error {
 	var d caption.Duplicates
 	n := 0
-	for c, err := range v.store.Captions() {
+	for r, err := range v.store.Captions() {
 		if err != nil {
 			return err
 		}
 		if n++; n%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		d.Add(dataset.ID(c.ID).WNID(), caption.Clean(c.Raw, v.manifest.Prompt))
+		id := dataset.ID(r.ID)
+		d.Add(id.WNID(), caption.Clean(r.Raw, c.prompt(v, c.subject(id))))
 	}
-	v.duplicates = d.Find(t)
+	v.duplicates = d.Find(c.Thresholds)
 	return ctx.Err()
+}
+
+// prompt is what was sent about a picture. What its variables stood for is known of a source's pictures only.
+func (c *comparison) prompt(v *variant, p subject) string {
+	if p.entry < 0 || len(v.manifest.Reveals) == 0 {
+		return v.manifest.Prompt
+	}
+	return caption.PromptFor(v.manifest.Prompt, c.entries[p.entry], c.Source.Classes())
 }
 
 // advance reads the next caption.
@@ -257,10 +266,11 @@ func (c *comparison) subject(id dataset.ID) subject {
 
 // measure cleans and checks the caption at hand.
 func (c *comparison) measure(p subject, v *variant) *record {
-	r := &record{Caption: v.head, text: caption.Clean(v.head.Raw, v.manifest.Prompt), naming: naming{kind: unnamed}}
+	prompt := c.prompt(v, p)
+	r := &record{Caption: v.head, text: caption.Clean(v.head.Raw, prompt), naming: naming{kind: unnamed}}
 	words := leakage.Words(r.text)
 	r.nwords, r.wording = len(words), wordingOf(words)
-	r.flags = c.Thresholds.Check(r.text, r.Raw, r.FinishReason, v.manifest.Prompt)
+	r.flags = c.Thresholds.Check(r.text, r.Raw, r.FinishReason, prompt)
 	r.flags = append(r.flags, v.duplicates.Flags(v.read)...)
 	v.read++
 	if p.label < 0 {

@@ -11,21 +11,31 @@ const unnamed leakage.Kind = -1
 // naming is which classes a caption names.
 type naming struct {
 	kind        leakage.Kind // how it names its own: the first of the kinds that it has; unnamed
-	own, others int          // mentions
+	own, others int          // places
 }
 
-// namingOf goes by the rules of [leakage.Measure], which reads all captions of a data set at once.
+// namingOf goes by the rules of [leakage.Measure], which reads all captions of a data set at once. Places are counted as a
+// data set's flags count them: a name that classes share is the own one's. Mentions of a place follow one another.
 func namingOf(names *leakage.Names, text string, label int) naming {
 	n := naming{kind: unnamed}
-	for _, m := range names.Find(text) {
-		switch {
-		case m.Label != label:
-			n.others++
-			continue
-		case n.kind == unnamed || m.Kind < n.kind:
-			n.kind = m.Kind
+	mentions := names.Find(text)
+	for i := 0; i < len(mentions); {
+		from, mine := mentions[i].From, false
+		for ; i < len(mentions) && mentions[i].From == from; i++ {
+			m := mentions[i]
+			if m.Label != label {
+				continue
+			}
+			mine = true
+			if n.kind == unnamed || m.Kind < n.kind {
+				n.kind = m.Kind
+			}
 		}
-		n.own++
+		if mine {
+			n.own++
+		} else {
+			n.others++
+		}
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -31,6 +32,8 @@ func classify(x *exchange, resp gpt.ChatCompletionResponse, err error) *caption.
 		}
 		// Some servers answer so under load, so asking again may help.
 		return x.failure(caption.Empty, true, errors.New(why))
+	case resp.Choices[0].FinishReason == "error" || resp.Choices[0].FinishReason == "abort": // OpenRouter's, vLLM's
+		return x.failure(caption.Server, true, errors.New("the answer was given up in the middle (finish reason "+string(resp.Choices[0].FinishReason)+")"))
 	}
 	return nil
 }
@@ -72,6 +75,7 @@ func classifyStatus(x *exchange, err error) *caption.Error {
 func (x *exchange) failed(status int) *caption.Error {
 	class, retry := caption.Refused, false
 	switch {
+	case status == http.StatusTooManyRequests && bytes.Contains(x.body, []byte(`"insufficient_quota"`)): // the credit is used up: waiting brings none
 	case status == http.StatusTooManyRequests || status == 529:
 		class, retry = caption.Rate, true
 	case status == http.StatusRequestTimeout || status == http.StatusGatewayTimeout:

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/caption"
+	"github.com/mcil/mcil/caption/captiontest"
+	"github.com/mcil/mcil/schemas"
 )
 
 func seconds(s ...int) []time.Duration {
@@ -203,4 +205,27 @@ func TestSilenceEndsAdmit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An endpoint behind a gateway that answers 503 for it is as silent as one that answers nothing: the run ends, and does not
+// book every picture that is left as a failure.
+func TestSilenceBehindAGatewayEndsTheRun(t *testing.T) {
+	source := captiontest.Pictures(t, 600)
+	in(t, func(t *testing.T) {
+		f := &fake{takes: 10 * time.Millisecond, say: func(n int) error {
+			if n < 20 {
+				return nil
+			}
+			return &caption.Error{Class: caption.Server, Status: 503, Retry: true, Endpoint: "a"}
+		}}
+		store, err := caption.CreateStore(t.TempDir(), caption.Recipe{Model: "m", Picture: caption.Picture{Original: true}}, "memory", schemas.Program{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		r, err := caption.Run(t.Context(), caption.Options{Source: source, Captioner: newPool(Options{}, f), Store: store})
+		if !errors.Is(err, caption.ErrEndpoint) || r.Asked-r.Failed != 20 || r.Failed > 100 || r.Failures[caption.Server] != r.Failed {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
 }

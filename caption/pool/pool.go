@@ -141,7 +141,8 @@ type grant struct {
 }
 
 // Admit implements [caption.Scheduler]: it waits until an endpoint may be asked. The captioner that it returns is a
-// [*Place]. Its error is ctx's, or holds a [*caption.Error] where the endpoints have been silent for too long.
+// [*Place]. Its error is ctx's, or holds a [*caption.Error] and wraps [caption.ErrEndpoint] where the endpoints have been
+// silent for too long.
 func (p *Pool) Admit(ctx context.Context, r caption.Request) (caption.Captioner, error) {
 	if len(p.endpoints) == 0 {
 		return nil, errNoMembers
@@ -255,7 +256,8 @@ func (p *Pool) silence(now time.Time) (at time.Time, err error) {
 		failure = *known
 	}
 	failure.Retry, failure.RetryAfter, failure.Body = true, 0, ""
-	failure.Err = fmt.Errorf("no endpoint has answered for %v: the last failure of %s: %w", now.Sub(since).Round(time.Second), last.Name, last.lastFailure)
+	failure.Err = fmt.Errorf("no endpoint has answered for %v: the last failure of %s: %w: %w",
+		now.Sub(since).Round(time.Second), last.Name, last.lastFailure, caption.ErrEndpoint)
 	return time.Time{}, &failure
 }
 

@@ -62,7 +62,7 @@ func (c *buildCmd) Validate() error {
 }
 
 func (c *buildCmd) Run(ctx context.Context, e *env) error {
-	if c.Variant != "" {
+	if c.Variant != "" || c.Captions != "" && isCaptions(c.Captions) {
 		dir, err := variantOf(c.Captions, c.Variant)
 		if err != nil {
 			return err

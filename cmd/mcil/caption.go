@@ -42,6 +42,11 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
+	asked, err := c.connect() // asks nothing yet: a URL that cannot be is told before anything is read
+	if err != nil {
+		return err
+	}
+	defer asked.close()
 	w, err := openWork(ctx, e, c.Source, c.Out, &c.recipeFlags, &c.selectionFlags, modelOf(endpoints[0].url))
 	if err != nil {
 		return err
@@ -53,11 +58,9 @@ func (c *captionCmd) Run(ctx context.Context, e *env) error {
 	if c.DryRun {
 		return c.dryRun(ctx, e, w)
 	}
-	asked, err := c.connect()
-	if err != nil {
-		return err
+	if len(w.plan.Entries) == 0 {
+		e.log.Warn("no picture is selected: nothing is asked")
 	}
-	defer asked.close()
 	if w.plan.Missing+w.plan.Requeued > 0 { // before a store of this recipe begins; and what is all at hand needs no endpoint
 		revision, err := asked.check(ctx, e, w.recipe.Model, options.AttemptTimeout)
 		if err != nil {
@@ -171,6 +174,8 @@ func openWork(ctx context.Context, e *env, spec, out string, recipe *recipeFlags
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
+	case selected.OnlyFailed.given:
+		return nil, fmt.Errorf("%s: there are no captions, and so no failures: leave --only-failed out, or correct the folder or --variant: %w", w.dir, caption.ErrNoStore)
 	}
 	w.options.Source, w.options.Store = w.pictures, w.store
 	w.plan, err = caption.Plan(w.options)
@@ -188,6 +193,8 @@ func (w *work) settle(e *env, revision string) error {
 			w.recipe.Model, revision, w.dir, w.recipe.Revision, caption.ErrOtherRecipe)
 	case w.store == nil:
 		w.recipe.Revision = revision
+	default:
+		e.log.Warn("the endpoint tells a revision, and the store began without one: it is not recorded", "endpoint", revision)
 	}
 	return nil
 }

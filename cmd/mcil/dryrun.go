@@ -23,7 +23,7 @@ func (f *priceFlags) check(dryRun bool) error {
 	switch {
 	case !(f.PriceIn >= 0) || !(f.PriceOut >= 0) || math.IsInf(f.PriceIn+f.PriceOut, 0):
 		return fmt.Errorf("--price-in=%g --price-out=%g: choose prices from 0 on", f.PriceIn, f.PriceOut)
-	case f.Latency < 0:
+	case f.Latency != 0 && f.Latency < time.Millisecond: // what records count in
 		return fmt.Errorf("--latency=%s: choose a time such as 800ms", f.Latency)
 	case !dryRun && (f.PriceIn > 0 || f.PriceOut > 0 || f.Latency > 0):
 		return errors.New("--price-in, --price-out and --latency have no effect without --dry-run")
@@ -119,13 +119,17 @@ func (c *captionCmd) reckon(ctx context.Context, w *work) (estimate, error) {
 		latency = known.latency
 	}
 	if latency > 0 {
-		seconds := float64((n+int64(c.Workers)-1)/int64(c.Workers)*latency) / 1e3
+		endpoints, err := c.endpoints()
+		if err != nil {
+			return r, err
+		}
+		calls := int64(min(c.Workers, c.MaxConcurrent*len(endpoints)))
+		seconds := float64((n+calls-1)/calls*latency) / 1e3
 		if c.RPM > 0 {
-			endpoints, err := c.endpoints()
-			if err != nil {
-				return r, err
-			}
 			seconds = max(seconds, 60*float64(n)/float64(c.RPM*len(endpoints)))
+		}
+		if c.TPM > 0 {
+			seconds = max(seconds, 60*float64(r.PromptTokens+r.CompletionTokens)/float64(c.TPM*len(endpoints)))
 		}
 		r.LatencyMS, r.Seconds = &latency, &seconds
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/mcil/mcil/caption"
 	"github.com/mcil/mcil/caption/batch"
@@ -25,6 +26,11 @@ func (c *importBatchCmd) Run(ctx context.Context, e *env) (err error) {
 	dir, err := caption.VariantDir(c.Captions, m.Asked.Variant)
 	if err != nil {
 		return err
+	}
+	for _, name := range c.Files { // before a store begins
+		if _, err := os.Stat(name); err != nil {
+			return fmt.Errorf("batch answers: %w", err)
+		}
 	}
 	wire, err := offline()
 	if err != nil {

@@ -25,6 +25,9 @@ func variantOf(dir, name string) (string, error) {
 		return "", err
 	}
 	if !slices.Contains(names, name) {
+		if name == "" {
+			return "", fmt.Errorf("captions %s: holds variants only: choose one by --variant: %s: %w", dir, variantNames(names), caption.ErrNoStore)
+		}
 		return "", fmt.Errorf("captions %s: no variant %q: it holds %s: %w", dir, name, variantNames(names), caption.ErrNoStore)
 	}
 	return caption.VariantDir(dir, name)
@@ -65,6 +68,15 @@ func inspectCaptions(ctx context.Context, path string) (*finding, error) {
 	}
 	for _, p := range r.Pairs {
 		f.add("agreement", fmt.Sprintf("%s and %s: %d pictures in both, %s the same, ROUGE-L %.2f", cmp.Or(p.A, "the first"), cmp.Or(p.B, "the first"), p.Both, percent(p.Identical), p.Agreement))
+		var changed []string
+		for _, x := range p.Changed {
+			if x.Agreement < 1 {
+				changed = append(changed, fmt.Sprintf("%s %.2f", x.ID, x.Agreement))
+			}
+		}
+		if len(changed) > 0 {
+			f.add("changed most", strings.Join(changed, ", "))
+		}
 	}
 	return f, nil
 }

@@ -59,8 +59,17 @@ func inspectDataset(_ context.Context, path string) (*finding, error) {
 	f.add("identical pictures", fmt.Sprintf("%d, of them across splits %d", m.Pictures.Identical, m.Pictures.IdenticalAcrossSplits))
 	about := m.Captions
 	f.add("captions", fmt.Sprintf("from a %s, %s", about.From, cmp.Or(about.Model, "no model named")))
+	if about.Variant != "" {
+		f.add("variant", about.Variant)
+	}
+	if about.Revision != "" {
+		f.add("revision", about.Revision)
+	}
 	if about.Prompt != "" {
 		f.add("prompt", about.Prompt)
+	}
+	if len(about.Reveals) > 0 {
+		f.add("prompt reveals", strings.Join(about.Reveals, ", ")+": these captions give the class away")
 	}
 	w := about.Statistics.Words
 	f.add("words a caption", fmt.Sprintf("%.1f on average, %d to %d, half of them up to %d; %d different words", w.Mean, w.Min, w.Max, w.P50, about.Statistics.Vocabulary))

@@ -97,6 +97,11 @@ var modes = map[string]func(w http.ResponseWriter, q question){
 		said, _ := json.Marshal(q.fields)
 		say(w, "asked "+strings.ReplaceAll(string(said), `"`, ""))
 	},
+	// echo says the prompt back before it answers.
+	"echo": func(w http.ResponseWriter, q question) {
+		parts := q.fields["messages"].([]any)[0].(map[string]any)["content"].([]any)
+		say(w, parts[1].(map[string]any)["text"].(string)+" a red shape on white")
+	},
 	// loops repeats itself unless that is penalised.
 	"loops": func(w http.ResponseWriter, q question) {
 		if q.fields["repetition_penalty"] == 2.0 {

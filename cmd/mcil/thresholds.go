@@ -11,7 +11,7 @@ import (
 
 // thresholdFlags move the thresholds of the flags that captions carry.
 type thresholdFlags struct {
-	Threshold thresholdValues `placeholder:"NAME=VALUE" help:"Move a threshold of the flags on captions: ${thresholds}. Several: a=1;b=2."`
+	Threshold thresholdValues `mapsep:"," placeholder:"NAME=VALUE,..." help:"Move thresholds of the flags on captions: ${thresholds}."`
 }
 
 // thresholdValues are thresholds by name.
@@ -22,7 +22,7 @@ func (v thresholdValues) String() string {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		parts = append(parts, fmt.Sprintf("%s=%g", name, v[name]))
 	}
-	return strings.Join(parts, ";")
+	return strings.Join(parts, ",")
 }
 
 // thresholds are the defaults with what the flags change.
@@ -38,5 +38,5 @@ func (f thresholdFlags) thresholds() (caption.Thresholds, error) {
 
 // thresholdNames lists the thresholds with their defaults.
 func thresholdNames() string {
-	return strings.ReplaceAll(thresholdValues(caption.DefaultThresholds().Named()).String(), ";", ", ")
+	return strings.ReplaceAll(thresholdValues(caption.DefaultThresholds().Named()).String(), ",", ", ")
 }
