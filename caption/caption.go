@@ -90,14 +90,24 @@ const DefaultPrompt = "Write a detailed description."
 type Decoding struct {
 	Beams             int     // beams of the search; default 5
 	MaxTokens         int     // new tokens at most; default 256
-	Temperature       float64 // 0, the default: no sampling. It is always sent, but for Standard
+	Temperature       float64 // 0, the default: no sampling. It is always sent, but for BareFields
 	RepetitionPenalty float64 // default 1.5
 	LengthPenalty     float64 // default 1.0
 	TopP              float64 // sample from the likeliest tokens that hold this share of the probability; 0: not sent
 	MinP              float64 // leave out tokens less likely than this share of the likeliest's probability; 0: not sent
 	TopK              int     // sample from so many tokens; 0: not sent
-	Standard          bool    // send OpenAI's own fields only: max_completion_tokens, and temperature and top_p where they are not 0
+	Fields            Fields  // which of these the endpoint is sent; default all
 }
+
+// Fields is a set of decoding parameters that an endpoint understands.
+type Fields string
+
+// The sets. An endpoint of OpenAI's refuses what it does not know.
+const (
+	AllFields    Fields = ""       // InstructBLIP's, by the names of transformers
+	OpenAIFields Fields = "openai" // max_completion_tokens, temperature and top_p
+	BareFields   Fields = "bare"   // max_completion_tokens, for models that decide on the rest themselves
+)
 
 // WithDefaults fills the zero fields that have a default.
 func (d Decoding) WithDefaults() Decoding {
@@ -111,11 +121,11 @@ func (d Decoding) WithDefaults() Decoding {
 // Parameters are the fields by their names in a request to a chat-completions endpoint.
 func (d Decoding) Parameters() map[string]any {
 	d = d.WithDefaults()
-	if d.Standard {
-		p := map[string]any{"max_completion_tokens": d.MaxTokens}
-		if d.Temperature != 0 {
-			p["temperature"] = d.Temperature
-		}
+	switch d.Fields {
+	case BareFields:
+		return map[string]any{"max_completion_tokens": d.MaxTokens}
+	case OpenAIFields:
+		p := map[string]any{"max_completion_tokens": d.MaxTokens, "temperature": d.Temperature}
 		if d.TopP != 0 {
 			p["top_p"] = d.TopP
 		}

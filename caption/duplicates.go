@@ -211,7 +211,7 @@ func atLeast(x float64) int { return int(math.Ceil(math.Round(x*rounding) / roun
 
 // jaccard is the similarity of two sets, or 0 where their sizes show that it is less than least.
 func jaccard(a, b []uint32, least float64) float64 {
-	if float64(min(len(a), len(b))) < least*float64(max(len(a), len(b))) {
+	if min(len(a), len(b)) < atLeast(least*float64(max(len(a), len(b)))) {
 		return 0
 	}
 	both := 0

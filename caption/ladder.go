@@ -11,8 +11,16 @@ func DefaultLadder() []Decoding {
 	}
 }
 
-// StandardLadder is the same for an endpoint that takes [Decoding.Standard] fields only: one more try, by sampling.
-func StandardLadder() []Decoding { return []Decoding{{Temperature: 0.7, TopP: 0.9, Standard: true}} }
+// LadderOf is the default ladder in what an endpoint understands: all of it, sampling, or none.
+func LadderOf(f Fields) []Decoding {
+	switch f {
+	case OpenAIFields:
+		return []Decoding{{Temperature: 0.7, TopP: 0.9, Fields: f}}
+	case BareFields:
+		return nil
+	}
+	return DefaultLadder()
+}
 
 // over fills the zero fields of a rung from d.
 func (rung Decoding) over(d Decoding) Decoding {
@@ -25,7 +33,7 @@ func (rung Decoding) over(d Decoding) Decoding {
 		TopP:              cmp.Or(rung.TopP, d.TopP),
 		MinP:              cmp.Or(rung.MinP, d.MinP),
 		TopK:              cmp.Or(rung.TopK, d.TopK),
-		Standard:          rung.Standard || d.Standard,
+		Fields:            cmp.Or(rung.Fields, d.Fields),
 	}
 }
 

@@ -56,13 +56,20 @@ type selection struct {
 }
 
 // choose selects as the options say.
-func choose(o Options) (selection, error) {
-	s := selection{entries: o.Source.Entries()}
+func choose(o Options) (s selection, err error) {
+	s.entries = o.Source.Entries()
 	s.to = len(s.entries)
-	var err error
-	if s.again, s.lastRung, err = requeued(o, s.entries); err != nil {
+	var last bits
+	if s.again, last, err = requeued(o, s.entries); err != nil {
 		return s, err
 	}
+	defer func() {
+		for i := range s.all() {
+			if last.has(i) {
+				s.lastRung++
+			}
+		}
+	}()
 	keep := func(i int) bool { return o.Select == nil || o.Select(s.entries[i]) }
 	if o.OnlyFailed || o.OnlyFailedClass != "" {
 		failed, err := failures(o, s.entries)
@@ -143,22 +150,22 @@ func (b bits) add(i int)      { b[i>>6] |= 1 << (i & 63) }
 
 func newBits(n int) bits { return make(bits, (n+63)/64) }
 
-// requeued finds the captions to be asked for once more, and counts those that have no rung left.
-func requeued(o Options, entries []dataset.Entry) (again bits, lastRung int, err error) {
+// requeued finds the captions to be asked for once more, and those that would be but have no rung left.
+func requeued(o Options, entries []dataset.Entry) (again, last bits, err error) {
 	if o.Requeue == nil || o.Store == nil {
-		return nil, 0, nil
+		return nil, nil, nil
 	}
-	again = newBits(len(entries))
+	again, last = newBits(len(entries)), newBits(len(entries))
 	err = mark(o.Store.Captions(), entries, func(i int, c schemas.Caption) {
 		switch {
 		case !o.Requeue(c):
 		case c.Rung >= len(o.Store.recipe.Ladder):
-			lastRung++
+			last.add(i)
 		default:
 			again.add(i)
 		}
 	})
-	return again, lastRung, err
+	return again, last, err
 }
 
 // failures finds the pictures that failed and have no caption.

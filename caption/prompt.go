@@ -27,8 +27,8 @@ func parsePrompt(prompt string) (template, error) {
 		}
 		name = strings.TrimSpace(name)
 		if !closed || !slices.Contains(promptVariables, name) {
-			return nil, fmt.Errorf("prompt: {{%s is no variable: it knows {{%s}}: %w",
-				Excerpt([]byte(rest), 20), strings.Join(promptVariables, "}}, {{"), dataset.ErrRefused)
+			return nil, fmt.Errorf("prompt: {{%s}} is no variable: it knows {{%s}}: %w",
+				Excerpt([]byte(name), 20), strings.Join(promptVariables, "}}, {{"), dataset.ErrRefused)
 		}
 		t, prompt = append(t, text, name), after
 	}

@@ -81,7 +81,7 @@ func TestRecipeValidate(t *testing.T) {
 		"A set {1, 2} and } } and {.":    "",
 		"Describe this {{class}}.":       "{{class}} would tell",
 		"{{ file }} {{wnid}} {{style}}.": "{{file}}, {{style}}, {{wnid}} would tell",
-		"Describe this {{clas}}.":        "{{clas}}. is no variable",
+		"Describe this {{clas}}.":        "{{clas}} is no variable",
 		"Describe this {{class.":         "is no variable",
 	} {
 		for _, allow := range []bool{false, true} {

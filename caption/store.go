@@ -84,7 +84,7 @@ func createManifest(dir string, m schemas.CaptionsManifest) error {
 		return nil // reading it says what is wrong with it, if anything is
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("caption store %s: has journals but no %s: restore it, or use another --out: %w", dir, manifestName, ErrNoStore)
+		return fmt.Errorf("caption store %s: has journals but no %s: restore it, or use another folder: %w", dir, manifestName, ErrNoStore)
 	}
 	f, err := os.CreateTemp(dir, "."+manifestName+".tmp-*")
 	if err != nil {
@@ -139,7 +139,7 @@ func openStore(dir string, want *schemas.CaptionsManifest) (*Store, error) {
 		return nil, err
 	}
 	if want != nil && s.manifest.Recipe != want.Recipe {
-		return nil, fmt.Errorf("caption store %s: its captions were asked with %s: use another --out: %w",
+		return nil, fmt.Errorf("caption store %s: its captions were asked with %s: use another variant or folder: %w",
 			dir, recipeDifference(s.manifest, *want), ErrOtherRecipe)
 	}
 	if s.journals.names, s.next, err = journalFiles(dir); err != nil {

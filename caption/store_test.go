@@ -156,7 +156,7 @@ func TestStoreRefusesAnotherRecipe(t *testing.T) {
 		r := testRecipe
 		c.change(&r)
 		_, err := CreateStore(dir, r, "memory", schemas.Program{})
-		if !errors.Is(err, ErrOtherRecipe) || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), "use another --out") {
+		if !errors.Is(err, ErrOtherRecipe) || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), "use another variant or folder") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "\n") {

@@ -44,7 +44,7 @@ type CaptionsManifest struct {
 	Decoding map[string]any   `json:"decoding"`                 // parameters as sent
 	Picture  string           `json:"picture"`                  // how the picture was prepared
 	Ladder   []map[string]any `json:"ladder,omitempty"`         // parameters for what came back empty or looping, rung after rung
-	Reveals  []string         `json:"prompt_reveals,omitempty"` // variables of the prompt that may tell the class: class, wnid, file
+	Reveals  []string         `json:"prompt_reveals,omitempty"` // variables of the prompt that may tell the class: class, file, style, wnid
 	Recipe   string           `json:"recipe"`                   // digest of all above that decides a request, and of the program's preprocessing version
 	Program  Program          `json:"program"`
 }

@@ -98,7 +98,7 @@ func fingerprint(t *testing.T, model string, c caption.Captioner) {
 		"picture":            func(r *caption.Request) { r.Image = request(t, model, 1).Image },
 		"media type":         func(r *caption.Request) { r.MediaType = "image/png" },
 		"beams":              func(r *caption.Request) { r.Decoding.Beams = 1 },
-		"standard fields":    func(r *caption.Request) { r.Decoding.Standard = true },
+		"fields":             func(r *caption.Request) { r.Decoding.Fields = caption.OpenAIFields },
 		"tokens":             func(r *caption.Request) { r.Decoding.MaxTokens = 64 },
 		"temperature":        func(r *caption.Request) { r.Decoding.Temperature = 0.7 },
 		"repetition penalty": func(r *caption.Request) { r.Decoding.RepetitionPenalty = 1.1 },

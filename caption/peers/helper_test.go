@@ -22,7 +22,7 @@ import (
 	"github.com/mcil/mcil/dataset/source"
 )
 
-const model = "Salesforce/instructblip-vicuna-7b"
+const benchModel = "Salesforce/instructblip-vicuna-7b"
 
 // TestHelper is not a test but the processes that TestSpeed starts: MCIL_PEERS_ROLE says which.
 func TestHelper(t *testing.T) {
@@ -109,7 +109,7 @@ func serve(t *testing.T) {
 	}
 	answer := fmt.Sprintf(`{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":%q,"choices":[{"index":0,"message":{"role":"assistant",`+
 		`"content":"The image depicts a small red boat with a white sail on a calm lake. Behind it there are green hills and a few trees, and above them the sky is clear and blue."},`+
-		`"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":40,"completion_tokens":36,"total_tokens":76}}`, model)
+		`"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":40,"completion_tokens":36,"total_tokens":76}}`, benchModel)
 	var requests, read atomic.Int64
 	buffers := sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 	mux := http.NewServeMux()
@@ -131,7 +131,7 @@ func serve(t *testing.T) {
 		_, _ = io.WriteString(w, answer)
 	})
 	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"object":"list","data":[{"id":%q,"object":"model"}]}`, model)
+		fmt.Fprintf(w, `{"object":"list","data":[{"id":%q,"object":"model"}]}`, benchModel)
 	})
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(stats{requests.Load(), read.Load(), ownCPU(t).Seconds()})

@@ -215,7 +215,7 @@ func (b *bench) program(t *testing.T, tar string, pictures int, flags ...string)
 	t.Helper()
 	b.runs++
 	out := filepath.Join(b.dir, fmt.Sprintf("captions%d", b.runs))
-	args := append([]string{"caption", "--source", "imagenet-r:" + tar, "--out", out, "--endpoint", b.endpoint.url + "/v1", "--model", model,
+	args := append([]string{"caption", "--source", "imagenet-r:" + tar, "--out", out, "--endpoint", b.endpoint.url + "/v1", "--model", benchModel,
 		"--workers", strconv.Itoa(calls), "--json"}, flags...)
 	r, stdout := b.timed(t, pictures, exec.Command(b.bin, args...))
 	var counts struct{ Total, Asked, Failed int }
@@ -235,7 +235,7 @@ func (b *bench) program(t *testing.T, tar string, pictures int, flags ...string)
 func (b *bench) peer(t *testing.T, tar string, pictures int, flags ...string) result {
 	t.Helper()
 	out := filepath.Join(b.dir, "peer.jsonl")
-	r, stdout := b.timed(t, pictures, exec.Command(b.python, append([]string{"testdata/client.py", tar, b.endpoint.url + "/v1", model, strconv.Itoa(calls), out}, flags...)...))
+	r, stdout := b.timed(t, pictures, exec.Command(b.python, append([]string{"testdata/client.py", tar, b.endpoint.url + "/v1", benchModel, strconv.Itoa(calls), out}, flags...)...))
 	var told report
 	if err := json.Unmarshal(stdout, &told); err != nil {
 		t.Fatalf("client.py: %v\n%s", err, stdout)

@@ -27,6 +27,7 @@ type endpoint struct {
 	coolDown  time.Duration // the last; 0: the breaker was not open since the last answer
 	probeAt   time.Time
 	downSince time.Time // the breaker opened and has not closed since; zero: not down
+	rateSince time.Time // it has said nothing since but that it is asked too often; zero: it has
 
 	pausedUntil time.Time
 	ratePause   time.Duration // the last; 0: none since the last success
@@ -65,6 +66,9 @@ func (e *endpoint) ready(now time.Time, tokens int) (bool, time.Time) {
 	return true, time.Time{}
 }
 
+// silentSince is since when nothing has come back that is of use, or zero.
+func (e *endpoint) silentSince() time.Time { return earlier(e.downSince, e.rateSince) }
+
 // take gives a place to a call.
 func (e *endpoint) take(p *Pool, now time.Time, tokens int) *Place {
 	e.limits.take(now, tokens)
@@ -102,6 +106,12 @@ func (e *endpoint) book(l *Place, now time.Time, a caption.Answer, err error) {
 		}
 	default:
 		e.row, e.open, e.probing, e.coolDown, e.downSince = 0, false, false, 0, time.Time{}
+	}
+	switch {
+	case failure == nil || failure.Class == caption.Refused || failure.Class == caption.Malformed || failure.Class == caption.Empty:
+		e.rateSince = time.Time{}
+	case failure.Class == caption.Rate && e.rateSince.IsZero():
+		e.rateSince = now
 	}
 	e.adapt(l, failure)
 	e.pause(now, failure)

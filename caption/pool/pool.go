@@ -61,7 +61,7 @@ type Options struct {
 	PauseLimit    time.Duration // the longest Retry-After that is kept; default 5 min
 	RatePause     time.Duration // pause after a rate answer that names none, where one call at a time is still too much; doubled in a row; default 1 s
 
-	GiveUpAfter   time.Duration // [Pool.Admit] fails where all breakers have been open so long; default 10 min
+	GiveUpAfter   time.Duration // [Pool.Admit] fails where every endpoint has been down, or has said nothing but that it is asked too often, for so long; default 10 min
 	NeverAnswered time.Duration // the same where no endpoint has ever answered; default 10 s
 }
 
@@ -236,11 +236,12 @@ func (p *Pool) silence(now time.Time) (at time.Time, err error) {
 	var since time.Time
 	var last *endpoint
 	for _, e := range p.endpoints {
-		if e.downSince.IsZero() {
+		silent := e.silentSince()
+		if silent.IsZero() {
 			return time.Time{}, nil
 		}
-		if last == nil || e.downSince.After(since) {
-			since, last = e.downSince, e
+		if last == nil || silent.After(since) {
+			since, last = silent, e
 		}
 	}
 	patience := p.options.GiveUpAfter

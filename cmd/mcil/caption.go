@@ -153,8 +153,15 @@ func openWork(ctx context.Context, e *env, spec, out string, recipe *recipeFlags
 	if w.dir, err = caption.VariantDir(out, recipe.Variant); err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(out); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("caption store %s: is a file: choose a folder: %w", out, dataset.ErrRefused)
+	}
 	if w.pictures, err = source.Open(ctx, spec); err != nil {
 		return nil, err
+	}
+	if inside(w.pictures.Spec(), out) {
+		_ = w.pictures.Close()
+		return nil, usageError{fmt.Errorf("the caption store %s is inside the source, whose listing it would change: choose another folder", out)}
 	}
 	opened := w
 	defer func() {
@@ -218,6 +225,15 @@ func (w *work) failures() (map[caption.Class]int, error) {
 	left := map[caption.Class]int{}
 	if w.store == nil {
 		return left, nil
+	}
+	if w.options.OnlyFailed { // what was not asked again failed, too
+		o := w.options
+		o.OnlyFailed, o.OnlyFailedClass, o.Requeue, o.Sample, o.Limit = false, "", nil, 0, 0
+		whole, err := caption.Plan(o)
+		if err != nil {
+			return nil, err
+		}
+		w.plan.Entries = whole.Entries
 	}
 	selected := w.plan.Entries
 	for c, err := range w.store.Failures() {

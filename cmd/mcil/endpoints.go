@@ -24,7 +24,7 @@ type endpointFlags struct {
 	TPM           int           `name:"tpm" placeholder:"N" help:"Tokens a minute at one endpoint, of prompts and answers."`
 	Timeout       time.Duration `default:"120s" help:"For one call."`
 	Attempts      int           `default:"5" help:"Calls for one picture at most."`
-	RetryBudget   int           `placeholder:"N" help:"Calls of the whole run that may ask the same once more; -1: no bound. Default: one a picture, at least 100."`
+	RetryBudget   int           `placeholder:"N" help:"Calls of the whole run that may ask the same once more; -1: no bound. Default, or 0: one a picture, at least 100."`
 }
 
 func (f *endpointFlags) check() error {
@@ -42,7 +42,7 @@ func (f *endpointFlags) check() error {
 	case f.Attempts < 1:
 		return fmt.Errorf("--attempts=%d: choose 1 or more", f.Attempts)
 	case f.RetryBudget < -1:
-		return fmt.Errorf("--retry-budget=%d: choose 1 or more, or -1 for no bound", f.RetryBudget)
+		return fmt.Errorf("--retry-budget=%d: choose 1 or more, -1 for no bound, or 0 for one a picture", f.RetryBudget)
 	case strings.ContainsAny(f.Endpoint, "@?#"): // settings are printed, so what may be secret ends here
 		return errors.New("--endpoint: a base URL holds no credentials, query or fragment: give the key by OPENAI_API_KEY instead")
 	}

@@ -18,7 +18,7 @@ type recipeFlags struct {
 	Prompt        string  `placeholder:"TEXT" help:"What to ask, or @FILE with it. It may not tell the class: see --allow-class-in-prompt."`
 	AllowClass    bool    `name:"allow-class-in-prompt" help:"Allow {{class}}, {{wnid}}, {{file}} and {{style}} in the prompt; the store then says so. For ablations: such captions give the answer away."`
 	Variant       string  `placeholder:"NAME" help:"Name of these captions beside others in the same store, such as those of another model or prompt."`
-	Fields        string  `default:"instructblip" enum:"instructblip,openai," help:"instructblip: send all of the decoding below. openai: OpenAI's own fields only (max_completion_tokens; temperature and top_p if given), for servers that refuse others."`
+	Fields        string  `default:"instructblip" enum:"instructblip,openai,bare," help:"instructblip: send all of the decoding below. openai: max_completion_tokens, temperature and top_p, for servers that refuse others. bare: max_completion_tokens, for models that refuse a temperature, too; no ladder."`
 	Beams         int     `default:"5" help:"Beams of the search."`
 	MaxTokens     int     `default:"256" help:"New tokens at most."`
 	Repetition    float64 `name:"repetition-penalty" default:"1.5" help:"1 is none."`
@@ -61,15 +61,18 @@ func (f *recipeFlags) check() error {
 	case f.Send == "original" && f.MaxSide != defaultMaxSide:
 		return errors.New("--max-side has no effect beside --send=original: leave it out")
 	}
-	if f.Fields == "openai" {
+	if f.fields() != caption.AllFields {
+		bare := f.fields() == caption.BareFields
+		fields := f.Fields
 		for _, f := range []struct {
 			flag  string
 			given bool
 		}{
 			{"--beams", f.Beams != 5}, {"--repetition-penalty", f.Repetition != 1.5}, {"--length-penalty", f.Length != 1}, {"--top-k", f.TopK != 0}, {"--min-p", f.MinP != 0},
+			{"--temperature", bare && f.Temperature != 0}, {"--top-p", bare && f.TopP != 0},
 		} {
 			if f.given {
-				return fmt.Errorf("%s is not sent with --fields=openai: leave it out", f.flag)
+				return fmt.Errorf("%s is not sent with --fields=%s: leave it out", f.flag, fields)
 			}
 		}
 	}
@@ -80,25 +83,28 @@ func (f *recipeFlags) check() error {
 	return nil
 }
 
+func (f *recipeFlags) fields() caption.Fields {
+	if f.Fields == "instructblip" {
+		return caption.AllFields
+	}
+	return caption.Fields(f.Fields)
+}
+
 // recipe reads the prompt's file, if it is one.
 func (f *recipeFlags) recipe(model string) (caption.Recipe, error) {
 	r := caption.Recipe{
 		Model: f.Model, Revision: f.ModelRevision, Prompt: f.Prompt, AllowReveal: f.AllowClass, Variant: f.Variant,
 		Decoding: caption.Decoding{
 			Beams: f.Beams, MaxTokens: f.MaxTokens, Temperature: f.Temperature, RepetitionPenalty: f.Repetition, LengthPenalty: f.Length,
-			TopP: f.TopP, TopK: f.TopK, MinP: f.MinP, Standard: f.Fields == "openai",
+			TopP: f.TopP, TopK: f.TopK, MinP: f.MinP, Fields: f.fields(),
 		},
 		Picture: caption.Picture{Original: f.Send == "original", MaxSide: f.MaxSide},
 	}
 	if r.Model == "" {
 		r.Model = model
 	}
-	switch {
-	case f.Ladder == "off":
-	case r.Decoding.Standard:
-		r.Ladder = caption.StandardLadder()
-	default:
-		r.Ladder = caption.DefaultLadder()
+	if f.Ladder != "off" {
+		r.Ladder = caption.LadderOf(f.fields())
 	}
 	if file, ok := strings.CutPrefix(f.Prompt, "@"); ok {
 		b, err := os.ReadFile(file)
