@@ -30,7 +30,7 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 				}
 				return nil
 			}}
-			p := newPool(Options{BreakAfter: 3, NeverAnswered: time.Hour}, f)
+			p := newPool(Options{BreakAfter: 3, CoolDown: 5 * time.Second, NeverAnswered: time.Hour}, f)
 			askAll(t, p, 1, 3)
 			if s := p.Stats()[0]; s.Breaker != Open || s.Failures[class] != 3 {
 				t.Errorf("%s: after three failures: %+v", class, s)
@@ -92,7 +92,7 @@ func TestAnswersDoNotOpenTheBreaker(t *testing.T) {
 func TestDeadEndpointCostsTheOthersNothing(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dead, well := &fake{say: failing(caption.Network)}, &fake{takes: time.Second}
-		p := newPool(Options{StartConcurrent: 1, MaxConcurrent: 1}, dead, well)
+		p := newPool(Options{CoolDown: 5 * time.Second, StartConcurrent: 1, MaxConcurrent: 1}, dead, well)
 		answers := askAll(t, p, 4, 200)
 		if failed := 200 - answers; failed != dead.calls() || failed > 5+6 { // five, and the probes of 200 seconds
 			t.Errorf("%d failures, %d calls of the dead one", failed, dead.calls())
@@ -108,7 +108,7 @@ func TestProbeIsOneCall(t *testing.T) {
 			}
 			return nil
 		}}
-		p := newPool(Options{BreakAfter: 4, StartConcurrent: 4}, f)
+		p := newPool(Options{BreakAfter: 4, CoolDown: 5 * time.Second, StartConcurrent: 4}, f)
 		askAll(t, p, 8, 20)
 		// Four at 0 fail at 1, where three begin before the fourth failure is known; the probe at 6 answers at 7.
 		if want := seconds(0, 0, 0, 0, 1, 1, 1, 6, 7); !slices.Equal(f.began[:9], want) {
@@ -154,7 +154,7 @@ func TestAllOpenWaitsForTheEarliestProbe(t *testing.T) {
 			}
 			return nil
 		}}
-		p := newPool(Options{BreakAfter: 1}, one, two)
+		p := newPool(Options{BreakAfter: 1, CoolDown: 5 * time.Second}, one, two)
 		askAll(t, p, 2, 2)    // the first opens at 0, the second at 3
 		if ask(t, p) == nil { // the first's probe at 5, which fails
 			t.Error("the probe of the first was not the first")
@@ -175,8 +175,8 @@ func TestSilenceEndsAdmit(t *testing.T) {
 		worked int // answers before the silence
 		after  time.Duration
 	}{
-		{"never answered", caption.Network, 0, 10 * time.Second},
-		{"never worked", caption.Server, 0, 10 * time.Second},
+		{"never answered", caption.Network, 0, 20 * time.Second},
+		{"never worked", caption.Server, 0, 20 * time.Second},
 		{"stopped answering", caption.Network, 3, 10 * time.Minute},
 		{"asked too often for ever", caption.Rate, 3, 10 * time.Minute},
 	} {

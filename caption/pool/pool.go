@@ -56,13 +56,13 @@ type Options struct {
 	TokensPerMin   int // of prompts and answers; in ten seconds at most a sixth of it, or one call; default 0: no limit
 
 	BreakAfter    int           // failures in a row that open the breaker; default 5
-	CoolDown      time.Duration // from the breaker's opening to the first probe; doubled by each probe that fails; default 5 s
+	CoolDown      time.Duration // from the breaker's opening to the first probe; doubled by each probe that fails; default 1 s
 	CoolDownLimit time.Duration // the longest cool-down; default 2 min
 	PauseLimit    time.Duration // the longest Retry-After that is kept; default 5 min
 	RatePause     time.Duration // pause after a rate answer that names none, where one call at a time is still too much; doubled in a row; default 1 s
 
 	GiveUpAfter   time.Duration // [Pool.Admit] fails where every endpoint has been down, or has said nothing but that it is asked too often, for so long; default 10 min
-	NeverAnswered time.Duration // the same where no endpoint has ever answered; default 10 s
+	NeverAnswered time.Duration // the same where no endpoint has ever answered; default 20 s
 }
 
 func (o Options) withDefaults() Options {
@@ -72,13 +72,13 @@ func (o Options) withDefaults() Options {
 	o.StartConcurrent = min(o.StartConcurrent, o.MaxConcurrent)
 	positive(&o.BreakAfter, 5)
 	duration := func(v *time.Duration, otherwise time.Duration) { *v = cmp.Or(max(0, *v), otherwise) }
-	duration(&o.CoolDown, 5*time.Second)
+	duration(&o.CoolDown, time.Second)
 	duration(&o.CoolDownLimit, 2*time.Minute)
 	o.CoolDownLimit = max(o.CoolDownLimit, o.CoolDown)
 	duration(&o.PauseLimit, 5*time.Minute)
 	duration(&o.RatePause, time.Second)
 	duration(&o.GiveUpAfter, 10*time.Minute)
-	duration(&o.NeverAnswered, 10*time.Second)
+	duration(&o.NeverAnswered, 20*time.Second)
 	return o
 }
 
