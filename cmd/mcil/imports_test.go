@@ -8,7 +8,6 @@ import (
 	"go/token"
 	"io"
 	"maps"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -264,24 +263,19 @@ func TestOnlyTheProgramPrintsAndExits(t *testing.T) {
 	}
 }
 
-// The top level is fixed, so that the first look finds its way.
+// The top level is fixed, so that the first look finds its way. What the program wrote there for its user is not ours.
 func TestTopLevel(t *testing.T) {
-	root := moduleRoot(t)
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		t.Fatal(err)
+	list := exec.Command("git", "ls-files")
+	list.Dir = moduleRoot(t)
+	tracked, err := list.Output()
+	if err != nil || len(tracked) == 0 {
+		t.Skipf("not a checkout of git: %v", err)
 	}
 	known := []string{"caption", "dataset", "train", "cmd", "schemas", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE"}
-	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(ignored)) { // what make and the demo leave there
-		known = append(known, strings.Trim(strings.TrimSpace(line), "/"))
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") && !strings.HasSuffix(e.Name(), ".test") && !slices.Contains(known, e.Name()) {
-			t.Errorf("%s: the top level is fixed: put it in one of the rooms", e.Name())
+	for file := range strings.Lines(string(tracked)) {
+		name, _, _ := strings.Cut(strings.TrimSpace(file), "/")
+		if !strings.HasPrefix(name, ".") && !slices.Contains(known, name) {
+			t.Errorf("%s: the top level is fixed: put it in one of the rooms", name)
 		}
 	}
 }
