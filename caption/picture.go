@@ -26,7 +26,7 @@ type Picture struct {
 const (
 	defaultMaxSide = 336
 	jpegQuality    = 90
-	pictureVersion = 1 // goes up when the bytes made from the same picture change
+	pictureVersion = 2 // goes up when the bytes made from the same picture change
 )
 
 func (p Picture) maxSide() int {

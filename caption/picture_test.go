@@ -198,7 +198,7 @@ func TestPrepareRefuses(t *testing.T) {
 
 func TestPictureVersion(t *testing.T) {
 	v := Picture{}.Version()
-	if want := "v1 exif-oriented, longer side at most 336 by catmull-rom, on white, jpeg 90 4:2:0, go1."; !strings.HasPrefix(v, want) {
+	if want := "v2 exif-oriented, longer side at most 336 by catmull-rom, on white, jpeg 90 4:2:0, go1."; !strings.HasPrefix(v, want) {
 		t.Errorf("Version = %q", v)
 	}
 	if !strings.HasPrefix(runtime.Version(), v[strings.LastIndex(v, "go"):]) {

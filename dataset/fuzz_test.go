@@ -3,8 +3,10 @@ package dataset_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/mcil/mcil/dataset"
 )
@@ -20,6 +22,8 @@ func put(t *testing.T, file string, body []byte) {
 func FuzzTokenizer(f *testing.F) {
 	f.Add(strings.Join(smallVocabulary, "\n"), "The dogs, café 中国!", 10)
 	f.Add("[UNK]\n[CLS]\n[SEP]\n\n##\n", "\xff\u0345 ##", 2)
+	f.Add("[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##a\n", "a[MASK]\u0345\u0301\u302e\U0001D165[[SEP]\uac01≠", 5)
+	f.Add("[UNK]\n[CLS]\n[SEP]\n", strings.Repeat("\u302e", 150)+"\U0001D165"+strings.Repeat("x", 150), 4)
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, vocabulary, text string, limit int) {
 		file := filepath.Join(dir, "vocab.txt")
@@ -36,6 +40,19 @@ func FuzzTokenizer(f *testing.F) {
 		for _, id := range ids {
 			if id < 0 || int(id) >= tok.Len() {
 				t.Errorf("id %d of %d pieces", id, tok.Len())
+			}
+		}
+		// A cut text has the pieces of the whole one.
+		if whole := tok.Encode(text, 1<<30); !slices.Equal(ids[:len(ids)-1], whole[:min(limit, len(whole))-1]) {
+			t.Errorf("%q: %v, and uncut %v", text, ids, whole)
+		}
+		for _, word := range dataset.Words(text) {
+			if n := utf8.RuneCountInString(word); n > 100 || strings.ContainsAny(word, " \n\x00\ufffd") {
+				t.Errorf("%q has the word %q", text, word)
+			}
+			// What is normalised stays as it is.
+			if again := dataset.Words(word); word != "" && !slices.Equal(again, []string{word}) {
+				t.Errorf("%q: the word %q becomes %q", text, word, again)
 			}
 		}
 		own, err := dataset.BuildVocabulary([]string{text, text}, 500)

@@ -35,7 +35,7 @@ func (e *Encoding) Sample(rows Rows, i int) (Sample, error) {
 	}
 	gridH, gridW, pixels, err := e.Processor.Patches(encoded)
 	if err != nil {
-		return Sample{}, fmt.Errorf("%s: cannot be learned (mcil build --decode leaves such pictures out): %w", rows.ID(i), err)
+		return Sample{}, fmt.Errorf("%s: cannot be learned: %w", rows.ID(i), err)
 	}
 	s = Sample{
 		ID: rows.ID(i), Label: rows.Label(i), GridH: gridH, GridW: gridW, Pixels: pixels, PatchPos: upTo(gridH * gridW),

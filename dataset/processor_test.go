@@ -2,6 +2,7 @@ package dataset_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"slices"
@@ -19,16 +20,30 @@ func TestProcessorSize(t *testing.T) {
 		{640, 480, 512, 384}, {1000, 500, 608, 320}, {333, 500, 384, 576}, {500, 500, 384, 384},
 		{480, 640, 384, 512}, {500, 1000, 320, 608}, {384, 384, 384, 384}, {1, 1, 384, 384}, {32, 32, 384, 384},
 		{1333, 800, 608, 352}, {5000, 300, 608, 32},
-		{5000, 100, 608, 32}, {100, 5000, 32, 608}, {65536, 1, 608, 32}, {600, 20, 608, 32}, // ViLT's own code fails on these
 	} {
-		if w, h := vilt.Size(c.w, c.h); w != c.wantW || h != c.wantH {
-			t.Errorf("%d by %d: %d by %d, want %d by %d", c.w, c.h, w, h, c.wantW, c.wantH)
+		if w, h, err := vilt.Size(c.w, c.h); w != c.wantW || h != c.wantH || err != nil {
+			t.Errorf("%d by %d: %d by %d, %v, want %d by %d", c.w, c.h, w, h, err, c.wantW, c.wantH)
 		}
 	}
-	gridH, gridW, pixels, err := vilt.Patches(datasettest.PNG(t, datasettest.Paint(300, 4, 0)))
-	if err != nil || gridH != 1 || gridW != 19 || len(pixels) != 19*3*32*32 {
-		t.Errorf("a strip: grid %d by %d, %d bytes, %v", gridH, gridW, len(pixels), err)
+}
+
+// ViLT's own code fails on these.
+func TestProcessorRefusesNarrowPictures(t *testing.T) {
+	for _, c := range [][2]int{{5000, 100}, {100, 5000}, {65536, 1}, {1, 65536}, {600, 20}, {2029, 100}} {
+		_, _, err := vilt.Size(c[0], c[1])
+		datasettest.WantError(t, err, dataset.ErrRefused, fmt.Sprintf("%d by %d pixels", c[0], c[1]), "more than 20.2 times", "leave it out")
 	}
+	for _, c := range [][2]int{{2028, 100}, {100, 2028}, {202, 10}} {
+		if w, h, err := vilt.Size(c[0], c[1]); min(w, h) != 32 || err != nil {
+			t.Errorf("%v: %d by %d, %v", c, w, h, err)
+		}
+	}
+	for _, c := range [][2]int{{0, 5}, {5, 0}, {-1, 5}} {
+		_, _, err := vilt.Size(c[0], c[1])
+		datasettest.WantError(t, err, dataset.ErrRefused)
+	}
+	_, _, _, err := vilt.Patches(datasettest.PNG(t, datasettest.Paint(300, 4, 0)))
+	datasettest.WantError(t, err, dataset.ErrRefused, "300 by 4 pixels")
 }
 
 // No picture gives more than 228 patches, and every side is whole patches.
@@ -36,9 +51,9 @@ func TestProcessorSizeBounds(t *testing.T) {
 	most := 0
 	for w := 100; w < 700; w += 7 {
 		for h := 100; h < 700; h += 3 {
-			nw, nh := vilt.Size(w, h)
-			if nw%32 != 0 || nh%32 != 0 || max(nw, nh) > 608 {
-				t.Fatalf("%d by %d: %d by %d", w, h, nw, nh)
+			nw, nh, err := vilt.Size(w, h)
+			if err != nil || nw%32 != 0 || nh%32 != 0 || max(nw, nh) > 608 {
+				t.Fatalf("%d by %d: %d by %d, %v", w, h, nw, nh, err)
 			}
 			most = max(most, nw/32*(nh/32))
 		}

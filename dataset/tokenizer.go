@@ -10,22 +10,25 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
+	"unicode/utf8"
 )
 
 // Tokenizer is BERT's uncased WordPiece: text is cleaned, lower-cased and stripped of accents, split at white space and
-// punctuation, and each word into the longest pieces of the vocabulary; pieces that continue a word begin with "##".
-// It is safe for concurrent use.
+// punctuation, and each word into the longest pieces of the vocabulary; pieces that continue a word begin with "##". Its
+// ids are those of Hugging Face's BertTokenizerFast (TestParityTokenizer). Special pieces written in a text,
+// such as [MASK], are special there too. It is safe for concurrent use.
 type Tokenizer struct {
-	pieces []string
-	ids    map[string]int32
+	pieces     []string
+	ids        map[string]int32
+	continuing map[string]int32 // pieces that continue a word, without their ##
 
+	longest, longestContinuing int // piece, in bytes
+
+	tables        *bertTables
+	specials      []special
 	cls, sep, unk int32
 }
 
-// Special pieces.
 const (
 	padPiece  = "[PAD]"
 	unkPiece  = "[UNK]"
@@ -36,14 +39,23 @@ const (
 	maxWordRunes = 100 // longer words are unknown
 )
 
+var specialPieces = []string{padPiece, unkPiece, clsPiece, sepPiece, maskPiece}
+
 // NewTokenizer makes a tokenizer of a vocabulary: the piece at index i has id i.
 func NewTokenizer(vocabulary []string) (*Tokenizer, error) {
-	t := &Tokenizer{pieces: vocabulary, ids: make(map[string]int32, len(vocabulary))}
+	t := &Tokenizer{
+		pieces: vocabulary, ids: make(map[string]int32, len(vocabulary)), continuing: map[string]int32{}, tables: loadBertTables(),
+	}
 	for i, p := range vocabulary {
 		if _, twice := t.ids[p]; twice {
 			return nil, fmt.Errorf("vocabulary: %q occurs twice, the second time in line %d", p, i+1)
 		}
 		t.ids[p] = int32(i)
+		t.longest = max(t.longest, len(p))
+		if c, ok := strings.CutPrefix(p, "##"); ok {
+			t.continuing[c] = int32(i)
+			t.longestContinuing = max(t.longestContinuing, len(c))
+		}
 	}
 	for _, s := range []struct {
 		piece string
@@ -54,6 +66,11 @@ func NewTokenizer(vocabulary []string) (*Tokenizer, error) {
 			return nil, fmt.Errorf("vocabulary: has no %s", s.piece)
 		}
 		*s.id = id
+	}
+	for _, p := range specialPieces {
+		if id, ok := t.ids[p]; ok {
+			t.specials = append(t.specials, special{p, id})
+		}
 	}
 	return t, nil
 }
@@ -101,121 +118,75 @@ func (t *Tokenizer) Piece(id int32) string {
 	return t.pieces[id]
 }
 
-// Encode returns [CLS], the pieces of text, [SEP], at most limit of them in all: the text is cut. A limit below 2 counts as 2.
+// Encode returns [CLS], the pieces of text, [SEP], at most limit of them in all: the text is cut at its end. A limit below
+// 2 counts as 2.
 func (t *Tokenizer) Encode(text string, limit int) []int32 {
 	limit = max(limit, 2)
-	ids := []int32{t.cls}
-	for _, word := range words(text) {
-		if len(ids) >= limit {
-			break
+	ids := append(make([]int32, 0, min(limit, len(text)+2, 64)), t.cls)
+	s := splitter{tables: t.tables, specials: t.specials, text: text}
+	for len(ids) < limit && s.next() {
+		if s.special >= 0 {
+			ids = append(ids, s.special)
+		} else {
+			ids = t.appendPieces(ids, s.word[:s.bytes], s.runes)
 		}
-		ids = t.appendPieces(ids, word)
 	}
 	return append(ids[:min(len(ids), limit-1)], t.sep)
 }
 
 // appendPieces splits a word greedily; a word with a part that is in no piece is unknown as a whole.
-func (t *Tokenizer) appendPieces(ids []int32, word string) []int32 {
-	runes := []rune(word)
-	if len(runes) > maxWordRunes {
+func (t *Tokenizer) appendPieces(ids []int32, word []byte, runes int) []int32 {
+	if runes > maxWordRunes {
 		return append(ids, t.unk)
 	}
-	start := len(ids)
-	for at := 0; at < len(runes); {
-		prefix, end := "", len(runes)
-		if at > 0 {
-			prefix = "##"
-		}
+	start, pieces, longest := len(ids), t.ids, t.longest
+	for at := 0; at < len(word); {
+		end := min(len(word), at+longest)
 		for ; end > at; end-- {
-			if id, ok := t.ids[prefix+string(runes[at:end])]; ok {
+			if end < len(word) && !utf8.RuneStart(word[end]) {
+				continue
+			}
+			if id, ok := pieces[string(word[at:end])]; ok {
 				ids = append(ids, id)
 				break
 			}
 		}
-		if end == at {
+		if end <= at {
 			return append(ids[:start], t.unk)
 		}
 		at = end
+		pieces, longest = t.continuing, t.longestContinuing
 	}
 	return ids
-}
-
-// words cleans and splits text as BERT's uncased pre-tokenizer does.
-func words(text string) []string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == 0 || r == unicode.ReplacementChar || (isControl(r) && r != '\t' && r != '\n' && r != '\r'):
-		case unicode.IsSpace(r):
-			b.WriteByte(' ')
-		case isCJK(r):
-			b.WriteByte(' ')
-			b.WriteRune(r)
-			b.WriteByte(' ')
-		default:
-			b.WriteRune(r)
-		}
-	}
-	var out []string
-	var word strings.Builder
-	flush := func() {
-		if word.Len() > 0 {
-			out = append(out, word.String())
-			word.Reset()
-		}
-	}
-	for _, r := range norm.NFD.String(b.String()) {
-		switch {
-		case unicode.Is(unicode.Mn, r):
-		case r == ' ':
-			flush()
-		case isPunctuation(r):
-			flush()
-			out = append(out, string(r))
-		default:
-			word.WriteString(strings.ToLower(string(r)))
-		}
-	}
-	flush()
-	return out
-}
-
-func isControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs) }
-
-// isPunctuation counts ASCII symbols such as $ and ^ as punctuation, as BERT does.
-func isPunctuation(r rune) bool {
-	if r < 128 {
-		return (r >= 33 && r <= 47) || (r >= 58 && r <= 64) || (r >= 91 && r <= 96) || (r >= 123 && r <= 126)
-	}
-	return unicode.Is(unicode.P, r)
-}
-
-func isCJK(r rune) bool {
-	for _, span := range [...][2]rune{
-		{0x4E00, 0x9FFF}, {0x3400, 0x4DBF}, {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F},
-		{0x2B820, 0x2CEAF}, {0xF900, 0xFAFF}, {0x2F800, 0x2FA1F},
-	} {
-		if r >= span[0] && r <= span[1] {
-			return true
-		}
-	}
-	return false
 }
 
 // BuildVocabulary makes a vocabulary of at most size pieces from texts: the special pieces, every character seen as a
 // piece and as a continuation, then whole words that occur at least twice, most frequent first. Equal texts in any order
 // give the same vocabulary.
 func BuildVocabulary(texts []string, size int) (*Tokenizer, error) {
-	counts, chars := map[string]int{}, map[string]bool{}
+	tables, counts, chars := loadBertTables(), map[string]int{}, map[string]bool{}
+	var specials []special
+	for i, p := range specialPieces {
+		specials = append(specials, special{p, int32(i)})
+	}
 	for _, text := range texts {
-		for _, w := range words(text) {
-			counts[w]++
-			for _, r := range w {
-				chars[string(r)] = true
+		s := splitter{tables: tables, specials: specials, text: text}
+		for s.next() {
+			if s.special >= 0 {
+				continue
+			}
+			word := s.word[:s.bytes]
+			if s.runes <= maxWordRunes {
+				counts[string(word)]++
+			}
+			for len(word) > 0 {
+				_, size := utf8.DecodeRune(word)
+				chars[string(word[:size])] = true
+				word = word[size:]
 			}
 		}
 	}
-	pieces := []string{padPiece, unkPiece, clsPiece, sepPiece, maskPiece}
+	pieces := slices.Clone(specialPieces)
 	for _, c := range slices.Sorted(maps.Keys(chars)) {
 		pieces = append(pieces, c, "##"+c)
 	}

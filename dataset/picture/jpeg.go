@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"iter"
-	"slices"
 )
 
 // Markers of ITU-T T.81, table B.1.
 const (
+	markTEM   = 0x01
 	markSOF0  = 0xC0 // baseline
 	markSOF1  = 0xC1 // extended sequential
 	markSOF2  = 0xC2 // progressive
@@ -18,8 +18,12 @@ const (
 	markSOF15 = 0xCF
 	markRST0  = 0xD0
 	markRST7  = 0xD7
+	markSOI   = 0xD8
 	markEOI   = 0xD9
 	markSOS   = 0xDA
+	markDQT   = 0xDB
+	markDRI   = 0xDD
+	markAPP0  = 0xE0
 	markAPP1  = 0xE1
 	markAPP14 = 0xEE
 )
@@ -31,7 +35,7 @@ type segment struct {
 	end  int // offset of what follows it
 }
 
-// segments yields the whole segments up to the first scan, which is the last one yielded. It steps over stray bytes as Go's
+// segments yields the whole segments up to the first scan, which is the last one yielded. It steps over stray bytes as the
 // decoder does.
 func segments(encoded []byte) iter.Seq[segment] {
 	return func(yield func(segment) bool) {
@@ -64,11 +68,9 @@ func segments(encoded []byte) iter.Seq[segment] {
 
 func readJPEG(encoded []byte) (header, error) {
 	h := header{Info: Info{Format: "jpeg"}, settled: true}
-	adobe, scan := false, 0
+	scan := 0
 	for s := range segments(encoded) {
 		switch {
-		case s.mark == markAPP14:
-			adobe = adobe || len(s.body) >= 12 && bytes.HasPrefix(s.body, []byte("Adobe"))
 		case s.mark == markSOS:
 			scan = s.end
 		case s.mark < markSOF0 || s.mark > markSOF15 || s.mark == markDHT || s.mark == markJPG || s.mark == markDAC:
@@ -89,7 +91,6 @@ func readJPEG(encoded []byte) (header, error) {
 			}
 		}
 	}
-	h.inks = h.Mode == "cmyk" && !adobe
 	switch {
 	case h.Mode == "":
 		return h, refuse("not a picture that can be read: the JPEG ends, or is damaged, in its header")
@@ -99,10 +100,4 @@ func readJPEG(encoded []byte) (header, error) {
 		h.doubt = "truncated: the JPEG has no end mark"
 	}
 	return h, nil
-}
-
-// withAdobe gives a JPEG of four inks Adobe's mark, without which Go does not read it: plain, inverted CMYK, which is what
-// Pillow takes such a picture for.
-func withAdobe(encoded []byte) []byte {
-	return slices.Concat(encoded[:2], []byte("\xFF\xEE\x00\x0EAdobe\x00\x64\x00\x00\x00\x00\x00"), encoded[2:])
 }

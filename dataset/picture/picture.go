@@ -10,7 +10,7 @@
 //   - PNG: the chunks must lead to IEND. GIF: the blocks must lead to the trailer.
 //   - WebP: the RIFF container must fit into the file. BMP: all rows must.
 //
-// A JPEG, PNG or GIF without its end is one that Go's decoders refuse too. A WebP or BMP that fails may still hold the whole
+// A JPEG, PNG or GIF without its end is one that the decoders refuse too. A WebP or BMP that fails may still hold the whole
 // picture, so a full decode decides. A picture that passes can still be damaged inside: [Decode] finds that.
 //
 // # Modes
@@ -22,8 +22,12 @@
 //
 // # Where it differs from Pillow
 //
-// A grey PNG of 16 bits keeps its high byte, where Pillow's convert("RGB") clips. JPEGs with less chroma than luma are
-// enlarged by Go's decoder as they are, where libjpeg-turbo smooths; on drawings and photographs the difference is small.
+// A grey PNG of 16 bits keeps its high byte, where Pillow's convert("RGB") clips.
+//
+// A JPEG decodes to Pillow's convert("RGB") to the last bit: the decoder here does libjpeg-turbo's arithmetic, which the
+// standard leaves open, and image/jpeg's differs from by up to 60 levels. What libjpeg only warns of (data cut off, bad codes,
+// lost restarts) is damage here, of a progressive picture whose scans leave coefficients out nothing is guessed, and a frame
+// of Motion JPEG, which has no Huffman tables of its own, is refused. testdata/jpeg_golden.py makes the pictures that show it.
 //
 // # Bytes stay as they are
 //
@@ -35,7 +39,6 @@ import (
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"unicode/utf8"
 
@@ -119,8 +122,7 @@ type header struct {
 	doubt   string // why the picture may not be whole; empty where its end was found
 	settled bool   // the doubt is certain: the decoder needs the same end
 
-	gif  gifHeader
-	inks bool // a JPEG of four inks without Adobe's mark
+	gif gifHeader
 }
 
 // read reads the headers of any format.
@@ -155,10 +157,7 @@ func read(encoded []byte) (header, error) {
 func (h *header) decode(encoded []byte) (image.Image, error) {
 	switch h.Format {
 	case "jpeg":
-		if h.inks {
-			encoded = withAdobe(encoded)
-		}
-		return jpeg.Decode(bytes.NewReader(encoded))
+		return decodeJPEG(encoded)
 	case "png":
 		return png.Decode(bytes.NewReader(encoded))
 	case "gif":

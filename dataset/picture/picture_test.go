@@ -31,7 +31,7 @@ func transparent(img *image.NRGBA, c color.NRGBA) image.Image {
 }
 
 // gridOf is the width in patches of a picture whose height is one.
-func gridOf(info picture.Info) int { return min(2, info.Width/info.Height) }
+func gridOf(info picture.Info) int { return info.Width / info.Height }
 
 // withoutAdobe is cmykJPEG without its APP14 segment, ycck with another transform in it: red in CMYK is violet in YCCK.
 func withoutAdobe(t testing.TB) []byte {
@@ -106,7 +106,7 @@ func TestPictureForms(t *testing.T) {
 				t.Fatalf("Decode: %v, %v", img, err)
 			}
 			// The smallest patches show the colour that training sees.
-			gridH, gridW, pixels, err := dataset.Processor{Short: 8, Long: 16, Patch: 8}.Patches(c.encoded)
+			gridH, gridW, pixels, err := dataset.Processor{Short: 8, Long: 24, Patch: 8}.Patches(c.encoded)
 			if err != nil || gridH != 1 || gridW != gridOf(info) || len(pixels) != gridW*3*8*8 {
 				t.Fatalf("Patches: %d by %d, %d bytes, %v", gridH, gridW, len(pixels), err)
 			}
