@@ -12,6 +12,8 @@ require (
 	github.com/disintegration/imaging v1.6.2
 	// the codecs of Parquet pages
 	github.com/klauspost/compress v1.17.9
+	// the pickles of torch.save; train/vilt/pickle.go vets them first
+	github.com/nlpodyssey/gopickle v0.3.0
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 	github.com/sashabaranov/go-openai v1.43.0

@@ -26,16 +26,24 @@ type backbone struct {
 	digest    string          // of the weights and the vocabulary
 }
 
-// loadBackbone reads a folder of weights, or draws random ones of a preset shape with a vocabulary from the captions of
-// the train rows of the given labels.
-func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels []int) (*backbone, error) {
-	if dir == "random" {
+// loadBackbone reads a folder or a file of weights, or draws random ones of a preset shape with a vocabulary from the
+// captions of the train rows of the given labels.
+func loadBackbone(path, preset string, seed uint64, data *dataset.Dataset, labels []int) (*backbone, error) {
+	if path == "random" {
 		return randomBackbone(preset, seed, data.Splits[dataset.Train], labels)
+	}
+	dir := path
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		dir = filepath.Dir(path)
 	}
 	if err := checkFinished(dir); err != nil {
 		return nil, err
 	}
-	w, err := vilt.Load(dir)
+	files, err := vilt.Find(path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := vilt.Load(path)
 	if errors.Is(err, vilt.ErrUnsupported) {
 		err = fmt.Errorf("%w: %w", err, dataset.ErrRefused)
 	}
@@ -43,12 +51,15 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 		return nil, err
 	}
 	b := &backbone{weights: w, seen: map[string]bool{}}
-	vocab := filepath.Join(dir, vilt.VocabFile)
-	if b.tokenizer, err = dataset.ReadVocabulary(vocab); err != nil {
-		return nil, fmt.Errorf("weights %s: %w: %w", dir, err, schemas.ErrDamaged)
+	b.tokenizer, err = dataset.ReadVocabulary(files.Vocab)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("weights %s: %w: bring the vocabulary that they were made with: %w", path, err, schemas.ErrDamaged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("weights %s: %w: %w", path, err, schemas.ErrDamaged)
 	}
 	if b.tokenizer.Len() != w.Config.Vocab {
-		return nil, fmt.Errorf("weights %s: %s has %d pieces and %s says %d: %w", dir, vilt.VocabFile, b.tokenizer.Len(), vilt.ConfigFile, w.Config.Vocab, schemas.ErrDamaged)
+		return nil, fmt.Errorf("weights %s: %s has %d pieces and %s says %d: %w", path, vilt.VocabFile, b.tokenizer.Len(), vilt.ConfigFile, w.Config.Vocab, schemas.ErrDamaged)
 	}
 	var m schemas.WeightsManifest
 	err = schemas.ReadJSON(filepath.Join(dir, manifestFile), schemas.WeightsHeader, &m)
@@ -59,8 +70,8 @@ func loadBackbone(dir, preset string, seed uint64, data *dataset.Dataset, labels
 		b.seen[wnid] = true
 	}
 	h := sha256.New()
-	for _, name := range []string{vilt.ConfigFile, vilt.WeightsFile, vilt.VocabFile} {
-		if err := hashFile(h, filepath.Join(dir, name)); err != nil {
+	for _, file := range []string{files.Config, files.Weights, files.Vocab} {
+		if err := hashFile(h, file); err != nil {
 			return nil, err
 		}
 	}

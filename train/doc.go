@@ -13,8 +13,9 @@
 //
 // # A folder of weights
 //
-// model.safetensors, config.json and vocab.txt as transformers has them, and mcil.json, written last, with the classes of
-// pretraining: none of them can be new in a run. While pretraining is under way pretrain.safetensors holds weights,
+// model.safetensors (or pytorch_model.bin), config.json and vocab.txt as transformers has them; a file of weights beside the
+// other two will do, a .ckpt of ViLT's original release too. What [Pretrain] made has mcil.json, written last, with its
+// classes: none of them can be new in a run. While pretraining is under way pretrain.safetensors holds weights,
 // classifier and the optimizer's moments after the last whole epoch; one that was killed goes on from there to the same
 // bytes.
 //

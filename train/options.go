@@ -26,7 +26,7 @@ var ErrOptions = errors.New("options that cannot be")
 type Options struct {
 	Data      string  // folder of a prepared dataset
 	Out       string  // run folder
-	Weights   string  // folder of weights, or "random"
+	Weights   string  // folder or file of weights, such as dandelin/vilt-b32-mlm as published, or "random"
 	Model     string  // preset, for random weights: vilt-b32, small or tiny (the default)
 	Method    string  // default "ssf"
 	Exemplars string  // none, raw or masked (the default)

@@ -150,6 +150,9 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 	}
 	relabel := func(label int) int { return position[label] }
 	encoding := b.encoding(o.CacheBytes, o.ApplyOrientation)
+	if err := checkSizes(o.Data, data, encoding.Processor, labels, dataset.Train); err != nil {
+		return err
+	}
 	network, err := method.NewNetwork(b.weights, nil, len(labels), o.Schedule.BatchSize)
 	if err != nil {
 		return err

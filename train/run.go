@@ -106,6 +106,9 @@ func (r *run) prepare() (string, error) {
 		}
 	}
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
+	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, dataset.Test); err != nil {
+		return "", err
+	}
 	rows, err := rowsDigest(r.data)
 	if err != nil {
 		return "", err
@@ -127,6 +130,17 @@ func (r *run) checkRows(labels []int) error {
 			if c := r.data.Classes[label]; !has[label] {
 				return fmt.Errorf("dataset %s: class %s (%s) has no %s rows: leave it out with --classes: %w", r.o.Data, c.WNID, c.Name, split, dataset.ErrRefused)
 			}
+		}
+	}
+	return nil
+}
+
+// checkSizes refuses pictures of the splits that the encoder cannot take, before anything is learned. The splits are there.
+func checkSizes(path string, data *dataset.Dataset, p dataset.Processor, labels []int, splits ...string) error {
+	for _, split := range splits {
+		rows := data.Splits[split]
+		if err := p.Check(rows, dataset.OfClasses(rows, labels...)); err != nil {
+			return fmt.Errorf("dataset %s: %w", path, err)
 		}
 	}
 	return nil

@@ -458,3 +458,15 @@ func TestUnseenClassesDoNotCompete(t *testing.T) {
 		t.Errorf("where class 1 has no exemplars the nearest mean's accuracy is %g (%v)", gone.nme, err)
 	}
 }
+
+func TestNarrowPicturesAreRefusedBeforeLearning(t *testing.T) {
+	rows := datasettest.SomeRows(t, 2)
+	rows.All[2].Width, rows.All[2].Height = 9000, 10 // the first of class 1
+	data := &dataset.Dataset{Splits: map[string]dataset.Rows{dataset.Train: rows, dataset.Test: rows}}
+	p := dataset.Processor{Short: 384, Long: 639, Patch: 32}
+	if err := checkSizes("d", data, p, []int{0, 2}, dataset.Train, dataset.Test); err != nil {
+		t.Error(err)
+	}
+	err := checkSizes("d", data, p, []int{0, 1}, dataset.Test)
+	datasettest.WantError(t, err, dataset.ErrRefused, "dataset d: "+string(rows.All[2].ID), "9000 by 10 pixels")
+}

@@ -111,7 +111,7 @@ type trainCmd struct {
 	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
 	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
 	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
-	Weights      string   `default:"random" placeholder:"DIR" help:"Folder of weights (config.json, model.safetensors, vocab.txt), or random."`
+	Weights      string   `default:"random" placeholder:"DIR|FILE" help:"Published or own weights: a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       int      `default:"10" help:"Passes over the data of a phase."`
 	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`

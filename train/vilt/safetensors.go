@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -30,7 +29,8 @@ type safetensorsEntry struct {
 // ErrSafetensors is what every damaged safetensors file is reported as, beside [schemas.ErrDamaged].
 var ErrSafetensors = errors.New("damaged safetensors file")
 
-// ErrUnsupported is what sound files are reported as that hold another model, or another type of number, than is read.
+// ErrUnsupported is what sound files are reported as that hold another model, another type of number, or another format than
+// is read.
 var ErrUnsupported = errors.New("not supported")
 
 // WriteSafetensors writes tensors to path, sorted by name, so that the same tensors give the same bytes.
@@ -78,8 +78,8 @@ func WriteSafetensors(path string, tensors []*Tensor, metadata map[string]string
 	})
 }
 
-// ReadSafetensors reads every float32 tensor of the file at path, sorted by name. Integer buffers, such as the position
-// ids of older files, are left out; tensors of other types are an error.
+// ReadSafetensors reads every tensor of the file at path as float32, sorted by name. Whole numbers, such as the position ids
+// of older files, are left out; tensors of other types than F32, F16 and BF16 are an error.
 func ReadSafetensors(path string) ([]*Tensor, error) {
 	tensors, _, err := ReadSafetensorsMetadata(path)
 	return tensors, err
@@ -87,21 +87,43 @@ func ReadSafetensors(path string) ([]*Tensor, error) {
 
 // ReadSafetensorsMetadata is ReadSafetensors with the file's own metadata.
 func ReadSafetensorsMetadata(path string) ([]*Tensor, map[string]string, error) {
-	b, err := os.ReadFile(path)
+	m, err := mapFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	tensors, metadata, err := parseSafetensors(b)
+	defer m.close()
+	found, metadata, err := parseSafetensors(m.bytes)
 	if errors.Is(err, ErrSafetensors) {
 		return nil, nil, fmt.Errorf("%s: %w: %w", path, err, schemas.ErrDamaged)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
+	tensors, err := readAll(m, found)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
 	return tensors, metadata, nil
 }
 
-func parseSafetensors(b []byte) (tensors []*Tensor, metadata map[string]string, err error) {
+// readAll reads what is no whole number.
+func readAll(m mapped, found []stored) (tensors []*Tensor, err error) {
+	for _, s := range found {
+		if whole(s.dtype) {
+			continue
+		}
+		if !readable(s.dtype) {
+			return nil, fmt.Errorf("tensor %s is of type %s, and only F32, F16 and BF16 are read: save the weights as float32: %w", s.name, s.dtype, ErrUnsupported)
+		}
+		t := newTensor(s.name, s.shape...)
+		s.read(m, t.Data)
+		tensors = append(tensors, t)
+	}
+	return tensors, nil
+}
+
+// parseSafetensors lists the tensors of a file by name. None lies outside the file, and together they have no more bytes.
+func parseSafetensors(b []byte) (found []stored, metadata map[string]string, err error) {
 	if len(b) < 8 {
 		return nil, nil, fmt.Errorf("%d bytes: %w", len(b), ErrSafetensors)
 	}
@@ -113,7 +135,7 @@ func parseSafetensors(b []byte) (tensors []*Tensor, metadata map[string]string, 
 	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
 		return nil, nil, fmt.Errorf("header: %w: %w", err, ErrSafetensors)
 	}
-	data, total := b[8+n:], 0
+	begin, total := 8+int(n), 0
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		if name == "__metadata__" {
 			if err := json.Unmarshal(raw[name], &metadata); err != nil {
@@ -125,41 +147,33 @@ func parseSafetensors(b []byte) (tensors []*Tensor, metadata map[string]string, 
 		if err := json.Unmarshal(raw[name], &e); err != nil {
 			return nil, nil, fmt.Errorf("header of %s: %w: %w", name, err, ErrSafetensors)
 		}
-		if e.DType == "I64" {
-			continue
-		}
-		t, err := e.tensor(name, data)
-		if err != nil {
+		if err := e.check(name, len(b)-begin); err != nil {
 			return nil, nil, err
 		}
-		if total += 4 * len(t.Data); total > len(data) {
+		s := stored{name: name, shape: e.Shape, dtype: e.DType, at: begin + e.Offsets[0], bytes: e.Offsets[1] - e.Offsets[0]}
+		if total += s.bytes; total > len(b)-begin {
 			return nil, nil, fmt.Errorf("tensor %s overlaps another: %w", name, ErrSafetensors)
 		}
-		tensors = append(tensors, t)
+		found = append(found, s)
 	}
-	return tensors, metadata, nil
+	return found, metadata, nil
 }
 
-func (e safetensorsEntry) tensor(name string, data []byte) (*Tensor, error) {
-	if e.DType != "F32" {
-		return nil, fmt.Errorf("tensor %s is of type %s, and only F32 is read: save the weights as float32: %w", name, e.DType, ErrUnsupported)
+// check holds an entry to a file with so many bytes of data.
+func (e safetensorsEntry) check(name string, length int) error {
+	from, to := e.Offsets[0], e.Offsets[1]
+	if from < 0 || to < from || to > length {
+		return fmt.Errorf("tensor %s lies at bytes %d to %d of %d: %w", name, from, to, length, ErrSafetensors)
 	}
-	from, to, size := e.Offsets[0], e.Offsets[1], 4
-	if from < 0 || to < from || to > len(data) {
-		return nil, fmt.Errorf("tensor %s lies at bytes %d to %d of %d: %w", name, from, to, len(data), ErrSafetensors)
+	w := width(e.DType)
+	if w == 0 { // a type that is not read: nobody looks at it
+		return nil
 	}
-	for _, s := range e.Shape {
-		if s < 0 || (s > 0 && size > len(data)/s) {
-			return nil, fmt.Errorf("tensor %s has shape %v, more than the file holds: %w", name, e.Shape, ErrSafetensors)
-		}
-		size *= s
+	switch n := size(e.Shape, w, length); {
+	case n < 0:
+		return fmt.Errorf("tensor %s has shape %v, more than the file holds: %w", name, e.Shape, ErrSafetensors)
+	case n != to-from:
+		return fmt.Errorf("tensor %s of shape %v has %d bytes: %w", name, e.Shape, to-from, ErrSafetensors)
 	}
-	if size != to-from {
-		return nil, fmt.Errorf("tensor %s of shape %v has %d bytes: %w", name, e.Shape, to-from, ErrSafetensors)
-	}
-	t := newTensor(name, e.Shape...)
-	for i := range t.Data {
-		t.Data[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[from+4*i:]))
-	}
-	return t, nil
+	return nil
 }

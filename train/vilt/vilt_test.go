@@ -1,8 +1,6 @@
 package vilt
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/mcil/mcil/schemas"
 )
 
 func small() Config {
@@ -252,92 +248,4 @@ func TestHugeConfig(t *testing.T) {
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "do not fit") {
 		t.Errorf("loaded: %v", err)
 	}
-}
-
-// container is a safetensors file of a header and data.
-func container(header string, data ...byte) []byte {
-	return slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), []byte(header), data)
-}
-
-func TestSafetensorsByHand(t *testing.T) {
-	b := container(`{"__metadata__":{"k":"v"},"b":{"dtype":"F32","shape":[],"data_offsets":[4,8]},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},`+
-		`"x.position_ids":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}`, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0)
-	tensors, metadata, err := parseSafetensors(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []*Tensor{{Name: "a", Shape: []int{1, 1}, Data: []float32{1}}, {Name: "b", Shape: []int{}, Data: []float32{-2}}}
-	if !reflect.DeepEqual(tensors, want) || metadata["k"] != "v" {
-		t.Errorf("read %v %v", tensors, metadata)
-	}
-}
-
-func TestSafetensorsDamage(t *testing.T) {
-	for name, b := range map[string][]byte{
-		"empty":             nil,
-		"short":             {1, 2, 3},
-		"header too long":   binary.LittleEndian.AppendUint64(nil, 1<<62),
-		"header not JSON":   container(`{`),
-		"half type":         container(`{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}`, 0, 0),
-		"beyond the end":    container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 0, 0),
-		"backwards":         container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 0, 0, 0, 0),
-		"negative":          container(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[-4,0]}}`, 0, 0, 0, 0),
-		"shape not size":    container(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 0, 0, 0, 0),
-		"shape overflows":   container(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, 0, 0, 0, 0),
-		"overlap":           container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 0, 0, 0, 0),
-		"metadata not text": container(`{"__metadata__":{"a":1}}`),
-	} {
-		if tensors, _, err := parseSafetensors(b); err == nil {
-			t.Errorf("%s: read as %v", name, tensors)
-		}
-	}
-}
-
-// TestWhatIsWrong: a damaged file, one that is sound and not supported, and one that is not there are three things.
-func TestWhatIsWrong(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "x.safetensors")
-	if _, err := ReadSafetensors(file); !errors.Is(err, os.ErrNotExist) || errors.Is(err, schemas.ErrDamaged) {
-		t.Errorf("absent: %v", err)
-	}
-	for want, b := range map[error][]byte{
-		schemas.ErrDamaged: container(`{`),
-		ErrUnsupported:     container(`{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`, 0, 0),
-	} {
-		if err := os.WriteFile(file, b, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ReadSafetensors(file); !errors.Is(err, want) || errors.Is(err, schemas.ErrDamaged) != (want == schemas.ErrDamaged) {
-			t.Errorf("%v, not %v", err, want)
-		}
-	}
-}
-
-func TestRepeatedName(t *testing.T) {
-	x := &Tensor{Name: "a", Shape: []int{1}, Data: []float32{1}}
-	if err := WriteSafetensors(filepath.Join(t.TempDir(), "x.safetensors"), []*Tensor{x, x}, nil); err == nil || !strings.Contains(err.Error(), "called a") {
-		t.Errorf("two tensors of one name: %v", err)
-	}
-}
-
-func FuzzSafetensors(f *testing.F) {
-	f.Add(container(`{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}`, 1, 2, 3, 4))
-	f.Add(container(`{"a":{"dtype":"F32","shape":[0,99999999999],"data_offsets":[0,0]}}`))
-	f.Add(container(`{"a":null}`))
-	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		tensors, _, err := parseSafetensors(b)
-		if err != nil {
-			return
-		}
-		bytes := 0
-		for _, x := range tensors {
-			if len(x.Data) != Size(x.Shape) {
-				t.Fatalf("%s has %d values and shape %v", x.Name, len(x.Data), x.Shape)
-			}
-			bytes += 4 * len(x.Data)
-		}
-		if bytes > len(b) {
-			t.Fatalf("%d bytes of tensors from a file of %d", bytes, len(b))
-		}
-	})
 }
