@@ -70,6 +70,34 @@ func AttentionMean(dst []float32, qkv Matrix, offsets []int, heads int) {
 	})
 }
 
+// AttentionProbabilities writes the probabilities of every head: for each sequence of
+// S rows H blocks of S x S (row: query, column: key), so dst has H times the sum of
+// S² elements.
+func AttentionProbabilities(dst []float32, qkv Matrix, offsets []int, heads int) {
+	checkAttention(qkv, offsets, heads)
+	starts, n := make([]int, sequences(offsets)), 0
+	for s := range starts {
+		starts[s] = n
+		n += heads * (offsets[s+1] - offsets[s]) * (offsets[s+1] - offsets[s])
+	}
+	checkLen("dst", dst, n)
+	parallel(len(starts)*heads, 1, func(first, last int) {
+		for t := first; t < last; t++ {
+			s, head := t/heads, t%heads
+			a := newHeadView(qkv, offsets[s], offsets[s+1], heads, head)
+			if a.n == 0 {
+				continue
+			}
+			buf := borrow(a.n * a.ld)
+			p := a.probabilities(buf.data)
+			for i := range a.n {
+				copy(dst[starts[s]+(head*a.n+i)*a.n:], p.row(i))
+			}
+			buf.giveBack()
+		}
+	})
+}
+
 // sequences is how many sequences offsets bounds.
 func sequences(offsets []int) int { return max(len(offsets)-1, 0) }
 

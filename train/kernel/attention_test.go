@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -69,6 +70,18 @@ func TestAttention(t *testing.T) {
 			AttentionMean(mean, qkv, offsets, s.heads)
 			refAttentionMean(mean2, qkv, offsets, s.heads)
 			near(t, name+" mean", mean, mean2, 2e-6)
+
+			probs := make([]float32, s.heads*squares)
+			AttentionProbabilities(probs, qkv, offsets, s.heads)
+			var each []float32
+			for i := range s.lengths {
+				for h := range s.heads {
+					for _, p := range refProbabilities(qkv, offsets[i], offsets[i+1], s.heads, h) {
+						each = append(each, float32(p))
+					}
+				}
+			}
+			near(t, name+" probabilities", probs, each, 2e-6)
 		}
 	})
 }
@@ -136,7 +149,9 @@ func TestAttentionAlone(t *testing.T) {
 			y, dx := run(offsets)
 			mean := make([]float32, 57*57+1+119*119)
 			AttentionMean(mean, qkv, offsets, heads)
-			return append(append(y.Data, dx.Data...), mean...)
+			probs := make([]float32, heads*len(mean))
+			AttentionProbabilities(probs, qkv, offsets, heads)
+			return slices.Concat(y.Data, dx.Data, mean, probs)
 		})
 	})
 }

@@ -130,8 +130,9 @@ func (r *reference) stream(s dataset.Sample) (rows [][]float64) {
 	return rows
 }
 
-// block is one pre-norm transformer layer. probs is the attention averaged over heads.
-func (r *reference) block(i int, x [][]float64) (y, probs [][]float64) {
+// block is one pre-norm transformer layer. probs is the attention averaged over heads, byHead each head's rows in turn.
+func (r *reference) block(i int, x [][]float64) (y, probs, byHead [][]float64) {
+	byHead = make([][]float64, r.c.Heads*len(x))
 	layer, place := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 	d, heads := r.c.Width, r.c.Heads
 	size := d / heads
@@ -154,6 +155,7 @@ func (r *reference) block(i int, x [][]float64) (y, probs [][]float64) {
 			}
 			for j, to := range qkv {
 				mean[j] += weights[j] / total / float64(heads)
+				byHead[h*len(x)+len(y)] = append(byHead[h*len(x)+len(y)], weights[j]/total)
 				for c := h * size; c < (h+1)*size; c++ {
 					mixed[c] += weights[j] / total * to[2*d+c]
 				}
@@ -168,14 +170,14 @@ func (r *reference) block(i int, x [][]float64) (y, probs [][]float64) {
 		}
 		y = append(y, plus(row, r.tuned(place+"fc2", r.dense(layer+"output.dense", raised))))
 	}
-	return y, probs
+	return y, probs, byHead
 }
 
 // run gives the pooled feature, the logits and the last block's attention of one example.
 func (r *reference) run(s dataset.Sample) (feature, logits []float64, probs [][]float64) {
 	x := r.stream(s)
 	for i := range r.c.Depth {
-		x, probs = r.block(i, x)
+		x, probs, _ = r.block(i, x)
 	}
 	feature = r.dense("pooler.dense", r.tuned("norm", r.layerNorm("layernorm", x[0])))
 	for i, v := range feature {
@@ -207,7 +209,10 @@ func referenceConfig() vilt.Config {
 
 // randomNetwork has no parameter left at a value that would hide its absence, such as a bias of zero.
 func randomNetwork(t testing.TB, tuned bool, classes, maxBatch int) *Network {
-	c := referenceConfig()
+	return randomNetworkOf(t, referenceConfig(), tuned, classes, maxBatch)
+}
+
+func randomNetworkOf(t testing.TB, c vilt.Config, tuned bool, classes, maxBatch int) *Network {
 	w, err := vilt.Random(c, 3)
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ const (
 // NewAttention returns the layer for sequences packed by p.
 func NewAttention(p *Packing, s *Scratch, width, heads int, eps float32, tuned bool) *Attention {
 	n := p.MaxRows()
-	return &Attention{
+	a := &Attention{
 		p: p, scratch: s, width: width, heads: heads,
 		norm:      newNorm(s, width, n, eps, tuned),
 		qkv:       newLinear(s, width, 3*width, n, tuned),
@@ -55,6 +55,10 @@ func NewAttention(p *Packing, s *Scratch, width, heads int, eps float32, tuned b
 		projected: s.keep(n * 3 * width),
 		mixed:     s.keep(n * width),
 	}
+	if a.projected == nil && s.KeepAttention {
+		a.projected = make([]float32, n*3*width)
+	}
+	return a
 }
 
 func (a *Attention) Name() string           { return "attention" }
@@ -104,15 +108,27 @@ func (a *Attention) Backward(din [][]float32, dout []float32, in [][]float32) {
 // matrix whose row i holds the attention of token i to every token. The matrices follow one another in dst. In a
 // forward-only graph the last attention that ran is the one that it speaks of.
 func (a *Attention) Mean(dst []float32) []float32 {
-	var size int
-	for i := range a.p.Seqs {
-		s := a.p.Offsets[i+1] - a.p.Offsets[i]
-		size += s * s
-	}
-	if cap(dst) < size {
-		dst = make([]float32, size)
-	}
+	dst = grown(dst, a.p.pairs())
 	_, projected, _ := a.views()
-	kernel.AttentionMean(dst[:size], projected, a.p.Offsets, a.heads)
-	return dst[:size]
+	kernel.AttentionMean(dst, projected, a.p.Offsets, a.heads)
+	return dst
+}
+
+// Probabilities is what [Attention.Mean] averages: for each sequence of S rows H matrices of S by S, one a head.
+func (a *Attention) Probabilities(dst []float32) []float32 {
+	dst = grown(dst, a.heads*a.p.pairs())
+	_, projected, _ := a.views()
+	kernel.AttentionProbabilities(dst, projected, a.p.Offsets, a.heads)
+	return dst
+}
+
+// Own says whether the probabilities are this layer's even after others of its graph have run.
+func (a *Attention) Own() bool { return a.projected != nil }
+
+// grown is dst with n values, elsewhere where it has no room for them.
+func grown(dst []float32, n int) []float32 {
+	if cap(dst) < n {
+		return make([]float32, n)
+	}
+	return dst[:n]
 }

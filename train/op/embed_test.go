@@ -56,6 +56,23 @@ func TestCornersByHand(t *testing.T) {
 	}
 }
 
+// TestCornersOfOnePosition: where the model has learned one position, every patch of every grid takes it whole.
+func TestCornersOfOnePosition(t *testing.T) {
+	for _, grid := range [][2]int{{1, 1}, {1, 4}, {3, 1}, {3, 4}} {
+		for pos := range grid[0] * grid[1] {
+			var whole float32
+			for _, c := range (&Embed{grid: 1}).corners(Sequence{GridH: grid[0], GridW: grid[1]}, int32(pos)) {
+				if whole += c.weight; c.row != 1 {
+					t.Fatalf("grid %v: patch %d takes row %d", grid, pos, c.row)
+				}
+			}
+			if whole != 1 {
+				t.Fatalf("grid %v: patch %d takes %g", grid, pos, whole)
+			}
+		}
+	}
+}
+
 // TestCornersStayInside: for every grid that a picture can have, rows are the table's and shares are of one whole.
 func TestCornersStayInside(t *testing.T) {
 	const g = 12

@@ -31,7 +31,7 @@ func TestForwardOnly(t *testing.T) {
 	for _, tuned := range []bool{false, true} {
 		run := func(s *Scratch) (out, probs []float32) {
 			a, m := NewAttention(p, s, width, heads, 1e-6, tuned), NewMLP(p, s, width, hidden, 1e-6, tuned)
-			if s.ForwardOnly && (a.projected != nil || m.raised != nil || a.qkv.pre != nil || m.norm.pre != nil) {
+			if s.ForwardOnly && (a.projected != nil && !s.KeepAttention || m.raised != nil || a.qkv.pre != nil || m.norm.pre != nil) {
 				t.Error("a layer keeps what only its derivative needs")
 			}
 			inputs := 7
@@ -41,12 +41,29 @@ func TestForwardOnly(t *testing.T) {
 			y, out := make([]float32, n), make([]float32, n)
 			a.Forward(y, attentionIn[:inputs])
 			m.Forward(out, append([][]float32{y}, mlpIn[1:inputs]...))
-			return out, a.Mean(nil)
+			if a.Own() == (s.ForwardOnly && !s.KeepAttention) {
+				t.Errorf("forward only %v, keep %v: has its own probabilities: %v", s.ForwardOnly, s.KeepAttention, a.Own())
+			}
+			// heads averaged are what Mean says
+			probs, byHead := a.Mean(nil), a.Probabilities(nil)
+			at := 0
+			for i := range p.Seqs {
+				s := p.Offsets[i+1] - p.Offsets[i]
+				for j := range s * s {
+					if mean := (byHead[heads*at+j] + byHead[heads*at+s*s+j]) / heads; mean != probs[at+j] {
+						t.Fatalf("sequence %d: the mean of %d is %g, not %g", i, j, probs[at+j], mean)
+					}
+				}
+				at += s * s
+			}
+			return out, probs
 		}
-		out, probs := run(&Scratch{ForwardOnly: true})
 		wantOut, wantProbs := run(&Scratch{})
-		if !slices.Equal(out, wantOut) || !slices.Equal(probs, wantProbs) {
-			t.Errorf("tuned %v: the values differ", tuned)
+		for _, keep := range []bool{false, true} {
+			out, probs := run(&Scratch{ForwardOnly: true, KeepAttention: keep})
+			if !slices.Equal(out, wantOut) || !slices.Equal(probs, wantProbs) {
+				t.Errorf("tuned %v, attention kept %v: the values differ", tuned, keep)
+			}
 		}
 	}
 }

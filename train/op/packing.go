@@ -34,7 +34,21 @@ type Sequence struct {
 func (p *Packing) MaxRows() int { return p.MaxBatch * (p.MaxText + 1 + p.MaxPatches) }
 
 // Rows is the number of rows filled.
-func (p *Packing) Rows() int { return p.Offsets[len(p.Offsets)-1] }
+func (p *Packing) Rows() int {
+	if len(p.Offsets) == 0 {
+		return 0
+	}
+	return p.Offsets[len(p.Offsets)-1]
+}
+
+// pairs is the number of pairs of rows of the same sequence.
+func (p *Packing) pairs() (n int) {
+	for i := range p.Seqs {
+		s := p.Offsets[i+1] - p.Offsets[i]
+		n += s * s
+	}
+	return n
+}
 
 // Reset empties the packing, keeping its memory.
 func (p *Packing) Reset() {

@@ -3,10 +3,12 @@ package op
 import "github.com/mcil/mcil/train/kernel"
 
 // Scratch is memory that the layers of one graph share while one of them runs. Nothing in it outlives a call, but for
-// what [Attention.Mean] reads.
+// what [Attention.Mean] and [Attention.Probabilities] read.
 type Scratch struct {
 	// ForwardOnly says that the graph is never differentiated: what a layer would keep for its derivative lies here too.
 	ForwardOnly bool
+	// KeepAttention says that in a forward-only graph as well each attention keeps what its probabilities come from.
+	KeepAttention bool
 
 	slots [][]float32
 }

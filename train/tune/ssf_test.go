@@ -1,8 +1,10 @@
 package tune
 
 import (
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -35,6 +37,25 @@ func TestSSFStart(t *testing.T) {
 		if mean, deviation := sums[k]/n, math.Sqrt(squares[k]/n); math.Abs(mean-want) > 0.002 || math.Abs(deviation-0.02) > 0.002 {
 			t.Errorf("mean %.4f and deviation %.4f, not %g and 0.02", mean, deviation, want)
 		}
+	}
+}
+
+// TestSSFCount: 205,824 values on ViT-B, which is the paper's count.
+func TestSSFCount(t *testing.T) {
+	c, err := vilt.Preset("vilt-b32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, p := range vilt.Places(c) {
+		kinds[p.Name[strings.LastIndex(p.Name, ".")+1:]]++
+	}
+	// the patch embedding, six kinds a block, and the final norm, which is no kind of its own in the paper
+	if want := map[string]int{"patch": 1, "norm1": 12, "qkv": 12, "proj": 12, "norm2": 12, "fc1": 12, "fc2": 12, "norm": 1}; !maps.Equal(kinds, want) {
+		t.Errorf("places %v", kinds)
+	}
+	if n := NewSSF(c, 1).Count(); n != 205_824 {
+		t.Errorf("%d values", n)
 	}
 }
 

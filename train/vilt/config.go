@@ -12,6 +12,25 @@
 //
 // Weights carry the names of transformers' ViltModel, so that files are exchanged with it; only the query, key and value
 // maps are joined in memory, because one product is faster than three.
+//
+// # What can be read out
+//
+// After a run [Encoder.Features] is the pooler's output, [Encoder.Hidden] the stream at any layer, [Encoder.LastHidden] all
+// rows after the final norm, and [Encoder.Attentions] any block's probabilities by head. They are transformers'
+// pooler_output, hidden_states, last_hidden_state and attentions without the rows of padding, and with patches in raster
+// order: transformers shuffles the patches of the largest picture of a batch.
+//
+// # Texts and pictures of other sizes
+//
+// Image positions are interpolated to each picture's own grid, as they are read, up to [Config.MaxPatches].
+// [Weights.WithMaxText] makes room for longer texts. [FromPixelMask] turns the pixel mask of a padded batch into the grid of
+// the picture alone, as padding has no rows here.
+//
+// # The original release
+//
+// It computes the same but for LayerNorm's epsilon: 1e-6 in its blocks and final norm, 1e-12 in its text embeddings, where
+// transformers has layer_norm_eps, 1e-12, everywhere. [Config.Eps] is for all of them, so its weights give what transformers
+// makes of them.
 package vilt
 
 import (

@@ -18,6 +18,9 @@ type Options struct {
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
+	// KeepLayers keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
+	// block.
+	KeepLayers bool
 }
 
 // Place is a step of the encoder whose output may be scaled and shifted.
@@ -48,8 +51,11 @@ type Encoder struct {
 	Features *gorgonia.Node // output [B, D]: the pooler's
 	Weights  gorgonia.Nodes // variables, where Options.Train; in the order of Weights.Tensors
 
-	pixels []float32
-	last   *op.Attention // of the last block
+	pixels     []float32
+	weights    *Weights
+	stream     gorgonia.Nodes  // [N,D]: the embeddings, then each block's output
+	attentions []*op.Attention // by block
+	finalPair  []op.Input      // the final norm's scale and shift, or none
 }
 
 // Build adds the encoder to g for batches of at most maxBatch sequences. The graph shares the memory of w.
@@ -57,7 +63,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	c := w.Config
 	b := &builder{g: g, w: w, o: o, nodes: map[string]*gorgonia.Node{}}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly}}
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, weights: w}
 
 	rows := maxBatch * p.MaxPatches
 	e.pixels = make([]float32, rows*c.PatchSize())
@@ -72,10 +78,11 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			"embeddings.patch_embeddings.projection.weight", "embeddings.patch_embeddings.projection.bias",
 			"embeddings.cls_token", "embeddings.position_embeddings"),
 		b.pairs("patch", c.Width))
+	e.stream = append(e.stream, x)
 	for i := range c.Depth {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps, tuned)
-		e.last = attention
+		e.attentions = append(e.attentions, attention)
 		x = b.apply(attention, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
@@ -84,9 +91,11 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
+		e.stream = append(e.stream, x)
 	}
+	e.finalPair = b.pairs("norm", c.Width)
 	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps, tuned), b.flow(x),
-		b.weights("layernorm.weight", "layernorm.bias", "pooler.dense.weight", "pooler.dense.bias"), b.pairs("norm", c.Width))
+		b.weights("layernorm.weight", "layernorm.bias", "pooler.dense.weight", "pooler.dense.bias"), e.finalPair)
 	if b.err != nil {
 		return nil, fmt.Errorf("vilt: %w", b.err)
 	}
@@ -97,10 +106,6 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	}
 	return e, nil
 }
-
-// Attention returns the softmax probabilities of the last block in the last run, averaged over heads: see
-// [op.Attention.Mean].
-func (e *Encoder) Attention(dst []float32) []float32 { return e.last.Mean(dst) }
 
 // PatchPixels is the memory of the pixel input's rows from the given patch on.
 func (e *Encoder) PatchPixels(patch int) []float32 { return e.pixels[patch*e.Config.PatchSize():] }
