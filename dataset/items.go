@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+
+	"github.com/mcil/mcil/dataset/picture"
 )
 
 // Encoding makes samples of rows: the picture processor and the tokenizer of one model.
@@ -37,14 +39,31 @@ func (e *Encoding) Sample(rows Rows, i int) (Sample, error) {
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: cannot be learned: %w", rows.ID(i), err)
 	}
-	s = Sample{
-		ID: rows.ID(i), Label: rows.Label(i), GridH: gridH, GridW: gridW, Pixels: pixels, PatchPos: upTo(gridH * gridW),
-		Tokens: e.Tokenizer.Encode(rows.Caption(i), e.MaxText),
-	}
-	s.TextLen = len(s.Tokens)
-	s.TokenPos = upTo(s.TextLen)
+	s = e.sample(gridH, gridW, pixels, rows.Caption(i))
+	s.ID, s.Label = rows.ID(i), rows.Label(i)
 	e.keep(rows, i, s)
 	return s, nil
+}
+
+// Encode makes a sample of a picture that is in no dataset, and its text. The sample has no ID and no label, and is not
+// kept. Of a picture that cannot be used the error wraps [ErrRefused].
+func (e *Encoding) Encode(encoded []byte, text string) (Sample, error) {
+	img, err := picture.Decode(encoded)
+	if err != nil {
+		return Sample{}, err
+	}
+	gridH, gridW, pixels, err := e.Processor.cut(encoded, img)
+	if err != nil {
+		return Sample{}, err
+	}
+	return e.sample(gridH, gridW, pixels, text), nil
+}
+
+func (e *Encoding) sample(gridH, gridW int, pixels []uint8, text string) Sample {
+	s := Sample{GridH: gridH, GridW: gridW, Pixels: pixels, PatchPos: upTo(gridH * gridW), Tokens: e.Tokenizer.Encode(text, e.MaxText)}
+	s.TextLen = len(s.Tokens)
+	s.TokenPos = upTo(s.TextLen)
+	return s
 }
 
 func (e *Encoding) keep(rows Rows, i int, s Sample) {

@@ -84,6 +84,11 @@ func (p Processor) Patches(encoded []byte) (gridH, gridW int, pixels []uint8, er
 	if err != nil {
 		return 0, 0, nil, fmt.Errorf("%w (mcil build --decode leaves such pictures out)", err)
 	}
+	return p.cut(encoded, img)
+}
+
+// cut resizes and cuts the picture decoded from encoded.
+func (p Processor) cut(encoded []byte, img image.Image) (gridH, gridW int, pixels []uint8, err error) {
 	if p.ApplyOrientation {
 		img = picture.Orient(img, picture.Orientation(encoded))
 	}

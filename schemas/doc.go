@@ -5,7 +5,7 @@
 // # Versions
 //
 // A JSON file of ours names what it is and in which version ([Header]); an Arrow file has the same in its schema's metadata
-// ([MetadataKey]); a line of a journal has the field v ([Caption]). Files in the form of another program cannot: split.txt
+// ([MetadataKey]); a line of a journal has the field v ([Caption], [EmbeddedRow]). Files in the form of another program cannot: split.txt
 // is in RAPF's form, and the JSON files beside the shards of a dataset and those of a backbone are Hugging Face's. For
 // these the manifest of their folder (manifest.json, mcil.json) speaks, which has a version.
 //

@@ -36,6 +36,8 @@ var files = []struct {
 	{"phase", schemas.Checkpoint{}, schemas.PhaseHeader},
 	{"results", schemas.Results{}, schemas.ResultsHeader},
 	{"gallery", schemas.Gallery{}, schemas.GalleryHeader},
+	{"embedding", schemas.Embedding{}, schemas.EmbeddingHeader},
+	{"embedded", schemas.EmbeddedRow{}, schemas.Header{}}, // a line beside the features
 }
 
 // The schemas say what the structs say, and a validator of the standard takes them.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,13 +25,18 @@ type backbone struct {
 	tokenizer *dataset.Tokenizer
 	seen      map[string]bool // wnids of pretraining
 	digest    string          // of the weights and the vocabulary
+	commit    string          // of weights on the Hub
 }
 
-// loadBackbone reads a folder or a file of weights, or draws random ones of a preset shape with a vocabulary from the
-// captions of the train rows of the given labels.
-func loadBackbone(path, preset string, seed uint64, data *dataset.Dataset, labels []int) (*backbone, error) {
+// loadBackbone reads a folder or a file of weights, or those that hf:OWNER/NAME names, or draws random ones of a preset shape
+// with a vocabulary from the captions of the train rows of the given labels. progress, of a download, may be nil.
+func loadBackbone(ctx context.Context, path, preset string, seed uint64, data *dataset.Dataset, labels []int, progress func(Event)) (*backbone, error) {
 	if path == "random" {
 		return randomBackbone(preset, seed, data.Splits[dataset.Train], labels)
+	}
+	path, commit, err := fetchWeights(ctx, path, progress)
+	if err != nil {
+		return nil, err
 	}
 	dir := path
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
@@ -50,7 +56,7 @@ func loadBackbone(path, preset string, seed uint64, data *dataset.Dataset, label
 	if err != nil {
 		return nil, err
 	}
-	b := &backbone{weights: w, seen: map[string]bool{}}
+	b := &backbone{weights: w, seen: map[string]bool{}, commit: commit}
 	b.tokenizer, err = dataset.ReadVocabulary(files.Vocab)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("weights %s: %w: bring the vocabulary that they were made with: %w", path, err, schemas.ErrDamaged)

@@ -4,7 +4,8 @@
 // # What to call
 //
 // [Pretrain] makes a small encoder where no published weights are at hand. [Run] learns a dataset's classes phase by phase
-// with one method and one kind of exemplars and writes a run folder.
+// with one method and one kind of exemplars and writes a run folder. [Embed] writes an encoder's features of any pictures and
+// texts, for comparison and for other programs.
 //
 // # What a run looks at
 //
@@ -14,10 +15,21 @@
 // # A folder of weights
 //
 // model.safetensors (or pytorch_model.bin), config.json and vocab.txt as transformers has them; a file of weights beside the
-// other two will do, a .ckpt of ViLT's original release too. What [Pretrain] made has mcil.json, written last, with its
+// other two will do, a .ckpt of ViLT's original release too, and hf:OWNER/NAME is such a folder of the Hugging Face cache,
+// which train/hub fills. What [Pretrain] made has mcil.json, written last, with its
 // classes: none of them can be new in a run. While pretraining is under way pretrain.safetensors holds weights,
 // classifier and the optimizer's moments after the last whole epoch; one that was killed goes on from there to the same
 // bytes.
+//
+// # Features
+//
+//	NAME.npy     [rows, width] pooled features
+//	NAME.jsonl   what each row is
+//	NAME.json    settings, digests, what was left out; written last
+//
+// and, at a name of its own, the attention that the pooler's token pays: see [schemas.Embedding]. Until they are whole the
+// files end in .partial. A batch counts when its lines are there, so a run that was killed goes on after the last whole
+// batch. What a picture gets does not depend on the batch that it is in.
 //
 // # A run folder
 //

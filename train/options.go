@@ -14,6 +14,7 @@ import (
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/split"
 	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/hub"
 	"github.com/mcil/mcil/train/kernel"
 	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
@@ -26,7 +27,7 @@ var ErrOptions = errors.New("options that cannot be")
 type Options struct {
 	Data      string  // folder of a prepared dataset
 	Out       string  // run folder
-	Weights   string  // folder or file of weights, such as dandelin/vilt-b32-mlm as published, or "random"
+	Weights   string  // folder or file of weights, hf:OWNER/NAME[@REVISION] such as hf:dandelin/vilt-b32-mlm, or "random"
 	Model     string  // preset, for random weights: vilt-b32, small or tiny (the default)
 	Method    string  // default "ssf"
 	Exemplars string  // none, raw or masked (the default)
@@ -40,11 +41,14 @@ type Options struct {
 	ClassOrder string
 	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
 	ApplyOrientation bool
-	Repair           float64 // probability of another text of the class at replay; default 0.5, negative: never
-	Seed             uint64  // of initialisation, order and augmentation; default 1
-	CacheBytes       int64   // memory for processed pictures; default 1 GiB
-	Force            bool    // start afresh where a run exists
-	Schedule         method.Schedule
+	// MaxText is the number of tokens, [CLS] and [SEP] included, that longer captions are cut to; 0: as many as the model has
+	// positions for. For more than that, its positions are stretched: see vilt.Weights.WithMaxText.
+	MaxText    int
+	Repair     float64 // probability of another text of the class at replay; default 0.5, negative: never
+	Seed       uint64  // of initialisation, order and augmentation; default 1
+	CacheBytes int64   // memory for processed pictures; default 1 GiB
+	Force      bool    // start afresh where a run exists
+	Schedule   method.Schedule
 
 	Program  schemas.Program
 	Progress func(Event) // may be nil
@@ -118,6 +122,11 @@ func (o Options) validate() error {
 	if _, err := memory.KindOf(o.Exemplars); err != nil {
 		return err
 	}
+	if strings.HasPrefix(o.Weights, hub.Scheme) {
+		if _, err := hub.Parse(o.Weights); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !o.keeps() && (o.Budget != 0 || o.BudgetBytes != 0):
 		return fmt.Errorf("a memory budget has no effect without exemplars: leave it out, or choose raw or masked exemplars")
@@ -134,7 +143,7 @@ func (o Options) validate() error {
 	case !slices.Contains(method.Names(), o.Method):
 		return fmt.Errorf("method %q: unknown: use one of %v", o.Method, method.Names())
 	}
-	return nil
+	return checkMaxText(o.MaxText)
 }
 
 // Settings is what run.json shows: everything that the user can set and that decides the result, as it takes effect.
@@ -150,6 +159,9 @@ func (o Options) Settings() map[string]any {
 	}
 	if o.ApplyOrientation {
 		s["exif_orientation"] = true
+	}
+	if o.MaxText != 0 {
+		s["max_text"] = o.MaxText
 	}
 	if o.keeps() {
 		s["repair"] = max(0, o.Repair)

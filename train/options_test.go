@@ -186,6 +186,7 @@ func TestDigest(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"exemplars": func(o *Options) { o.Exemplars = "raw" }, "budget": func(o *Options) { o.Budget = 6 }, "phases": func(o *Options) { o.Phases = 2 },
 		"bytes": func(o *Options) { o.Budget, o.BudgetBytes = 0, 5 }, "classes": func(o *Options) { o.Classes = "n*" }, "orientation": func(o *Options) { o.ApplyOrientation = true },
+		"text": func(o *Options) { o.MaxText = 80 },
 		"seed": func(o *Options) { o.Seed = 2 }, "repair": func(o *Options) { o.Repair = -1 }, "epochs": func(o *Options) { o.Schedule.Epochs = 3 },
 		"batch": func(o *Options) { o.Schedule.BatchSize = 3 }, "rate": func(o *Options) { o.Schedule.LearningRate = 3 },
 		"decay": func(o *Options) { o.Schedule.WeightDecay = 3 }, "warm-up": func(o *Options) { o.Schedule.WarmupFraction = 0.3 },

@@ -26,6 +26,7 @@ type PretrainOptions struct {
 	Drop       float64 // share of patches and tokens left out at random; default 0.4, negative: none
 	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
 	ApplyOrientation bool
+	MaxText          int             // tokens that captions are cut to, and text positions of the model; default: the preset's
 	Force            bool            // start afresh where weights exist
 	Schedule         method.Schedule // default learning rate here: 1e-3; epochs: 20
 
@@ -112,6 +113,9 @@ func (o PretrainOptions) Validate() error {
 	if err == nil && !(o.Drop < 1) {
 		err = fmt.Errorf("drop: %g: must be a share from 0 to below 1", o.Drop)
 	}
+	if err == nil {
+		err = checkMaxText(o.MaxText)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
 	}
@@ -121,11 +125,18 @@ func (o PretrainOptions) Validate() error {
 // Settings is what mcil.json shows: everything that the user can set and that decides the result, as it takes effect.
 func (o PretrainOptions) Settings() map[string]any {
 	o = o.WithDefaults()
-	return map[string]any{
+	s := map[string]any{
 		"data": o.Data, "model": o.Model, "classes": o.Classes, "seed": o.Seed, "drop": max(0, o.Drop), "epochs": o.Schedule.Epochs,
 		"batch_size": o.Schedule.BatchSize, "learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(),
 		"warmup_fraction": o.Schedule.Warmup(),
 	}
+	if o.ApplyOrientation {
+		s["exif_orientation"] = true
+	}
+	if o.MaxText != 0 {
+		s["max_text"] = o.MaxText
+	}
+	return s
 }
 
 func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, labels []int, m *schemas.WeightsManifest) error {
@@ -133,6 +144,9 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 	rows := data.Splits[dataset.Train]
 	b, err := randomBackbone(o.Model, o.Seed, rows, labels)
 	if err != nil {
+		return err
+	}
+	if err := b.extendText(o.MaxText); err != nil {
 		return err
 	}
 	position := map[int]int{}

@@ -66,7 +66,7 @@ func TestPretrainResumes(t *testing.T) {
 		t.Error("half an epoch was saved")
 	}
 	stopPretrain(t, o, 6) // in the second
-	if _, err := loadBackbone(o.Out, "", 1, nil, nil); err == nil || !strings.Contains(err.Error(), "not finished") {
+	if _, err := loadBackbone(t.Context(), o.Out, "", 1, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("weights that are not finished: %v", err)
 	}
 	other := o

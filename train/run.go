@@ -19,6 +19,7 @@ import (
 type run struct {
 	o        Options
 	cpu      string
+	commit   string // of weights on the Hub
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
 	learner  method.Learner
@@ -43,7 +44,7 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	}
 	r := &run{o: o, cpu: cpu}
 	defer r.close()
-	digest, err := r.prepare()
+	digest, err := r.prepare(ctx)
 	if err != nil {
 		return schemas.Report{}, err
 	}
@@ -69,7 +70,7 @@ func (r *run) close() {
 }
 
 // prepare opens data and weights and returns the digest of all that decides the result.
-func (r *run) prepare() (string, error) {
+func (r *run) prepare(ctx context.Context) (string, error) {
 	var err error
 	if r.kind, err = memory.KindOf(r.o.Exemplars); err != nil {
 		return "", fmt.Errorf("%w: %w", err, ErrOptions)
@@ -96,8 +97,11 @@ func (r *run) prepare() (string, error) {
 			r.position[label] = len(r.position)
 		}
 	}
-	backbone, err := loadBackbone(r.o.Weights, r.o.Model, r.o.Seed, r.data, labels)
+	backbone, err := loadBackbone(ctx, r.o.Weights, r.o.Model, r.o.Seed, r.data, labels, r.o.Progress)
 	if err != nil {
+		return "", err
+	}
+	if err := backbone.extendText(r.o.MaxText); err != nil {
 		return "", err
 	}
 	for _, label := range labels {
@@ -105,6 +109,7 @@ func (r *run) prepare() (string, error) {
 			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes: %w", r.o.Weights, wnid, r.data.Classes[label].Name, dataset.ErrRefused)
 		}
 	}
+	r.commit = backbone.commit
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
 	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, dataset.Test); err != nil {
 		return "", err
@@ -152,7 +157,7 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	var old schemas.Run
 	file := filepath.Join(r.o.Out, "run.json")
 	begin := func() error {
-		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, CPU: r.cpu, Program: r.o.Program})
+		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, WeightsCommit: r.commit, CPU: r.cpu, Program: r.o.Program})
 	}
 	err := schemas.ReadJSON(file, schemas.RunHeader, &old)
 	switch {

@@ -348,7 +348,7 @@ func TestTestRowsAreNotRead(t *testing.T) {
 	r := &run{o: testRun(t).WithDefaults()}
 	r.o.Schedule = r.o.Schedule.WithDefaults()
 	defer r.close()
-	digest, err := r.prepare()
+	digest, err := r.prepare(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +390,7 @@ func TestLabelsFollowTheOrder(t *testing.T) {
 	r := &run{o: o.WithDefaults()}
 	defer r.close()
 	r.o.Schedule = r.o.Schedule.WithDefaults()
-	if _, err := r.prepare(); err != nil {
+	if _, err := r.prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	order, err := split.ClassOrder("1993", testClasses)
@@ -422,7 +422,7 @@ func TestUnseenClassesDoNotCompete(t *testing.T) {
 	r := &run{o: o.WithDefaults()}
 	defer r.close()
 	r.o.Schedule = r.o.Schedule.WithDefaults()
-	digest, err := r.prepare()
+	digest, err := r.prepare(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

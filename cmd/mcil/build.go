@@ -62,12 +62,13 @@ func (c *buildCmd) Validate() error {
 }
 
 func (c *buildCmd) Run(ctx context.Context, e *env) error {
-	if c.Variant != "" || c.Captions != "" && isCaptions(c.Captions) {
-		dir, err := variantOf(c.Captions, c.Variant)
-		if err != nil {
-			return err
-		}
-		c.Captions = dir
+	path, err := captionsPath(c.Captions, c.Variant)
+	if err != nil {
+		return err
+	}
+	t, err := c.thresholds()
+	if err != nil {
+		return err
 	}
 	pictures, err := source.Open(ctx, c.Source)
 	if err != nil {
@@ -77,7 +78,7 @@ func (c *buildCmd) Run(ctx context.Context, e *env) error {
 	if inside(pictures.Spec(), c.Out) {
 		return usageError{fmt.Errorf("--out=%s is inside the source, whose listing it would change: choose another folder", c.Out)}
 	}
-	captions, about, err := c.captions(e, pictures)
+	captions, about, err := captionsOf(e, pictures, path, t)
 	if err != nil {
 		return err
 	}
@@ -115,13 +116,17 @@ func (c *buildCmd) summary(e *env, m schemas.DatasetManifest) error {
 	return err
 }
 
-// captions finds where texts come from: a caption store, a file, or the source itself.
-func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.CaptionsSummary, error) {
-	t, err := c.thresholds()
-	if err != nil {
-		return nil, schemas.CaptionsSummary{}, err
+// captionsPath is where the captions are that --captions and --variant name.
+func captionsPath(path, variant string) (string, error) {
+	if variant != "" || path != "" && isCaptions(path) {
+		return variantOf(path, variant)
 	}
-	if c.Captions == "" {
+	return path, nil
+}
+
+// captionsOf finds where texts come from: a caption store, a file, or, where no path is given, the source itself.
+func captionsOf(e *env, s dataset.Source, path string, t caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
+	if path == "" {
 		titled, ok := s.(dataset.Captioned)
 		if !ok || !hasText(titled) {
 			return nil, schemas.CaptionsSummary{}, usageError{fmt.Errorf("--captions: %s brings no texts of its own: give a caption store made by mcil caption, or a CSV or JSON Lines file", s.Spec())}
@@ -132,17 +137,17 @@ func (c *buildCmd) captions(e *env, s dataset.Source) (build.CaptionOf, schemas.
 		})
 		return captions, about, nil
 	}
-	info, err := os.Stat(c.Captions)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions %s: no such caption store or file: %w", c.Captions, dataset.ErrNoSource)
+		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions %s: no such caption store or file: %w", path, dataset.ErrNoSource)
 	}
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
 	}
 	if info.IsDir() {
-		return c.stored(e, s, t)
+		return stored(e, s, path, t)
 	}
-	texts, digest, err := source.ReadTexts(c.Captions)
+	texts, digest, err := source.ReadTexts(path)
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, fmt.Errorf("captions: %w", err)
 	}
@@ -160,8 +165,8 @@ func plainCaption(raw string) dataset.Caption {
 }
 
 // stored reads a caption store.
-func (c *buildCmd) stored(e *env, s dataset.Source, t caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
-	store, err := caption.OpenStore(c.Captions)
+func stored(e *env, s dataset.Source, path string, t caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
+	store, err := caption.OpenStore(path)
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, err
 	}

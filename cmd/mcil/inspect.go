@@ -23,7 +23,7 @@ import (
 )
 
 type inspectCmd struct {
-	Path   string `arg:"" help:"A source, a caption store, a dataset or one of its shards, weights, a run, or an exemplar memory (memory.arrow)."`
+	Path   string `arg:"" help:"A source, a caption store, a dataset or one of its shards, weights, a run, an exemplar memory (memory.arrow), or features made by mcil embed."`
 	Row    string `placeholder:"ROW" help:"Show one row of a dataset or shard: its ID, or SPLIT/NUMBER such as train/0, or the NUMBER in a shard."`
 	Verify bool   `help:"Read everything of a source, dataset or shard, check every digest, decode every picture, and say what is wrong."`
 	JSON   bool   `help:"Print as JSON."`
@@ -114,6 +114,8 @@ func inspect(ctx context.Context, path string) (*finding, error) {
 		return inspectExemplars(path)
 	case !info.IsDir() && (strings.HasSuffix(path, ".arrow") || strings.HasSuffix(path, ".parquet")):
 		return inspectShard(path)
+	case !info.IsDir() && isEmbedding(path):
+		return inspectEmbedding(path)
 	case layout.IsLayout(path):
 		return inspectLayout(path)
 	}

@@ -6,6 +6,7 @@
 //	mcil build     join pictures and captions into an Arrow dataset
 //	mcil inspect   say what a path is
 //	mcil pretrain  train a small backbone
+//	mcil embed     write features of pictures and texts for numpy
 //	mcil train     learn class after class
 //	mcil report    tables, plots and a page from finished runs, or from captions
 //	mcil demo      all of it
@@ -71,6 +72,7 @@ type cli struct {
 	Build       buildCmd       `cmd:"" help:"Join pictures and captions into an Arrow dataset."`
 	Inspect     inspectCmd     `cmd:"" help:"Say what a source, caption store, dataset, run or exemplar memory is."`
 	Pretrain    pretrainCmd    `cmd:"" help:"Train a small backbone where no published weights are at hand."`
+	Embed       embedCmd       `cmd:"" help:"Write the features of pictures with their texts as a file for numpy."`
 	Train       trainCmd       `cmd:"" help:"Learn a dataset's classes phase by phase."`
 	Report      reportCmd      `cmd:"" help:"Make tables, plots and a page from finished runs, or compare the variants of a caption store."`
 	Demo        demoCmd        `cmd:"" help:"Run all of it on drawn pictures and the embedded endpoint."`

@@ -29,6 +29,7 @@ import (
 //	fixture NAME...                put the folders pictures, captions or dataset here: 4 classes of 4 pictures
 //	serve                          start mcil serve; $URL is what it prints
 //	endpoint MODE [NAME]           start an endpoint of the test's own; $URL, or $NAME, is its URL. See [modes]
+//	hub DIR [cut]                  serve the weights in DIR as hf:owner/name; requests are lines of hub.log. See [serveHub]
 //	batchserver DIR OUTPUT ERRORS  answer the requests of export-batch as the OpenAI Batch API does
 //	same A B, different A B        compare two files or folders
 //	whole DIR                      nothing temporary or partial is left in DIR
@@ -68,6 +69,7 @@ func TestScripts(t *testing.T) {
 			},
 			"serve":       serve,
 			"endpoint":    endpoint,
+			"hub":         serveHub,
 			"batchserver": batchserver,
 			"same":        func(ts *testscript.TestScript, neg bool, args []string) { compareTrees(ts, args, true) },
 			"different":   func(ts *testscript.TestScript, neg bool, args []string) { compareTrees(ts, args, false) },

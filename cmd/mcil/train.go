@@ -56,6 +56,14 @@ func (f scheduleFlags) validate(epochs int, learningRate float64, seed uint64) e
 	return nil
 }
 
+// checkMaxText refuses what cannot be; 0 is the model's own.
+func checkMaxText(n int) error {
+	if n != 0 && (n < vilt.LeastMaxText || n > vilt.MostMaxText) {
+		return fmt.Errorf("--max-text=%d: choose a number of tokens from %d to %d", n, vilt.LeastMaxText, vilt.MostMaxText)
+	}
+	return nil
+}
+
 type pretrainCmd struct {
 	Data         string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
 	Out          string  `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
@@ -64,6 +72,7 @@ type pretrainCmd struct {
 	Epochs       int     `default:"20" help:"Passes over the data."`
 	LearningRate float64 `default:"0.001" help:"Peak learning rate of AdamW."`
 	Drop         float64 `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
+	MaxText      int     `placeholder:"N" help:"Tokens that captions are cut to, and text positions of the model. Default: as many as the shape has."`
 	Orient       bool    `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Seed         uint64  `default:"1" help:"Of all that is random."`
 	Force        bool    `help:"Start afresh where weights exist."`
@@ -75,12 +84,15 @@ func (c *pretrainCmd) Validate() error {
 	if !(c.Drop >= 0 && c.Drop < 1) {
 		return fmt.Errorf("--drop=%g: choose a share from 0 to below 1", c.Drop)
 	}
+	if err := checkMaxText(c.MaxText); err != nil {
+		return err
+	}
 	return c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed)
 }
 
 func (c *pretrainCmd) options(e *env) train.PretrainOptions {
 	return train.PretrainOptions{
-		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: orNone(c.Drop), ApplyOrientation: c.Orient, Seed: c.Seed, Force: c.Force,
+		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: orNone(c.Drop), ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed, Force: c.Force,
 		Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(""),
 	}
 }
@@ -111,10 +123,11 @@ type trainCmd struct {
 	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
 	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
 	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
-	Weights      string   `default:"random" placeholder:"DIR|FILE" help:"Published or own weights: a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
+	Weights      string   `default:"random" placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Published or own weights: hf:dandelin/vilt-b32-mlm, downloaded once into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count); a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       int      `default:"10" help:"Passes over the data of a phase."`
 	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`
+	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Seed         uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
 	Force        bool     `help:"Start afresh where a run exists."`
@@ -131,6 +144,8 @@ func (c *trainCmd) Validate() error {
 		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
 	case c.Exemplars == "none" && c.Repair != nil:
 		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
+	case checkMaxText(c.MaxText) != nil:
+		return checkMaxText(c.MaxText)
 	case c.Phases < 1:
 		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
@@ -149,7 +164,7 @@ func (c *trainCmd) Validate() error {
 func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
-		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, Seed: c.Seed,
+		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(name),
 	}
 	if c.Budget != nil {

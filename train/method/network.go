@@ -162,23 +162,5 @@ type Output struct {
 
 // Infer runs forward. Attention is computed where asked for.
 func (n *Network) Infer(batch []dataset.Sample, attention bool) (Output, error) {
-	m := n.infer
-	m.load(batch, 0)
-	if err := m.run(); err != nil {
-		return Output{}, fmt.Errorf("inference: %w", err)
-	}
-	b := len(batch)
-	out := Output{
-		Features: m.features.Value().Data().([]float32)[:b*n.Weights.Config.Width],
-		Logits:   m.logits.Value().Data().([]float32)[:b*n.Classes],
-	}
-	if attention {
-		probs := m.encoder.Attention(nil)
-		for i := range batch {
-			s := m.encoder.Packing.Offsets[i+1] - m.encoder.Packing.Offsets[i]
-			out.Probs = append(out.Probs, probs[:s*s])
-			probs = probs[s*s:]
-		}
-	}
-	return out, nil
+	return n.infer.infer(batch, attention)
 }

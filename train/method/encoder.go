@@ -1,0 +1,57 @@
+package method
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// Encoder is a ViLT that is only run forward: a [Network] without classifier and without the memory of training.
+type Encoder struct{ m *machine }
+
+// NewEncoder prepares an encoder for batches of at most maxBatch examples. It shares the memory of w.
+func NewEncoder(w *vilt.Weights, maxBatch int) (*Encoder, error) {
+	building.Lock()
+	defer building.Unlock()
+	g := gorgonia.NewGraph()
+	encoder, err := vilt.Build(g, w, maxBatch, vilt.Options{ForwardOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	return &Encoder{&machine{encoder: encoder, features: encoder.Features, vm: gorgonia.NewTapeMachine(g)}}, nil
+}
+
+// Close frees the machine.
+func (e *Encoder) Close() error { return e.m.vm.Close() }
+
+// Infer is [Network.Infer] without logits.
+func (e *Encoder) Infer(batch []dataset.Sample, attention bool) (Output, error) {
+	return e.m.infer(batch, attention)
+}
+
+// infer runs forward.
+func (m *machine) infer(batch []dataset.Sample, attention bool) (Output, error) {
+	m.load(batch, 0)
+	if err := m.run(); err != nil {
+		return Output{}, fmt.Errorf("inference: %w", err)
+	}
+	filled := func(n *gorgonia.Node) []float32 { // the rows of the batch, of a node with capacity for more
+		return n.Value().Data().([]float32)[:len(batch)*n.Shape()[1]]
+	}
+	out := Output{Features: filled(m.features)}
+	if m.logits != nil {
+		out.Logits = filled(m.logits)
+	}
+	if attention {
+		probs := m.encoder.Attention(nil)
+		for i := range batch {
+			s := m.encoder.Packing.Offsets[i+1] - m.encoder.Packing.Offsets[i]
+			out.Probs = append(out.Probs, probs[:s*s])
+			probs = probs[s*s:]
+		}
+	}
+	return out, nil
+}
