@@ -10,6 +10,8 @@ require (
 	github.com/chewxy/hm v1.0.0
 	// the last release
 	github.com/disintegration/imaging v1.6.2
+	// OpenBLAS by dlopen, for the benchmarks
+	github.com/ebitengine/purego v0.11.3
 	// the codecs of Parquet pages
 	github.com/klauspost/compress v1.17.9
 	// the pickles of torch.save; train/vilt/pickle.go vets them first
