@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.1
 # A number of inputs: with a time, go test sometimes takes its own deadline for a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: build demo test test-readers test-peers test-kills test-instructblip parity lint bench bench-dataset bench-caption fuzz clean
+.PHONY: build demo test test-readers test-peers test-kills test-instructblip parity goldens lint bench bench-dataset bench-caption bench-peers fuzz clean
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mcil ./cmd/mcil
@@ -62,6 +62,18 @@ test-peers: build $(PEERS)/node/installed ## captions from an endpoint that othe
 bench-caption: build $(PEERS)/python/installed ## captioning against preparing the pictures alone, and against OpenAI's own client in Python; peak memory; needs 3 GB of disk
 	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_PYTHON=$(CURDIR)/$(PEERS)/python/bin/python $(GO) test -count 1 -tags bench -run TestSpeed -timeout 60m -v ./caption/peers
 
+# PyTorch, transformers and an OpenBLAS from PyPI to measure the training step against, in a folder of their own.
+BENCH = .bench
+
+$(BENCH)/installed: train/peers/testdata/requirements.txt
+	python3 -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet -r $<
+	touch $@
+
+# MCIL_BENCH_ROUNDS and MCIL_BENCH_STEPS make it shorter; MCIL_BENCH_THREADS is 2 where it is not set.
+bench-peers: $(BENCH)/installed ## products and the training step against OpenBLAS and PyTorch, as a table and $(BENCH)/peers.json; fetches several GB, then some 15 minutes
+	MCIL_PYTHON=$(CURDIR)/$(BENCH)/bin/python MCIL_BENCH_JSON=$(CURDIR)/$(BENCH)/peers.json $(GO) test -count 1 -tags bench -run TestPeers -timeout 120m -v ./train/peers
+
 test-kills: ## 200 random kills of four writers of one caption store
 	MCIL_KILLS=200 $(GO) test -count 1 -run TestKilledCaptionWriters -timeout 30m -v ./cmd/mcil
 
@@ -76,17 +88,22 @@ $(INSTRUCTBLIP)/installed: caption/instructblip/requirements.txt
 test-instructblip: build $(INSTRUCTBLIP)/installed ## tiny InstructBLIPs behind the adapter, and mcil caption against them; fetches several GB
 	MCIL_BIN=$(CURDIR)/bin/mcil PYTHONDONTWRITEBYTECODE=1 $(INSTRUCTBLIP)/bin/python caption/instructblip/test_adapter.py
 
-# Hugging Face's own tokenizer and picture processor, in a folder of their own. VOCABULARY: BERT's vocab.txt, to try as well.
+# Hugging Face's own tokenizer, picture processor and ViLT, in a folder of their own. VOCABULARY: BERT's vocab.txt, in place of
+# made ones; TAR: an archive in ImageNet-R's layout, in place of the 50 drawn pictures.
 PARITY = .parity
-PARITY_PACKAGES = transformers==5.23.0 tokenizers==0.23.3 pillow==13.0.0 numpy==2.4.6
+PARITY_PACKAGES = train/testdata/parity_requirements.txt
 
-$(PARITY)/installed:
+$(PARITY)/installed: $(PARITY_PACKAGES)
 	python3 -m venv $(PARITY)
-	$(PARITY)/bin/pip install --quiet $(PARITY_PACKAGES)
+	$(PARITY)/bin/pip install --quiet -r $<
 	touch $@
 
-parity: $(PARITY)/installed ## tokenizer and pictures against Hugging Face's: 200,000 texts, 500 pictures; minutes
-	MCIL_PYTHON=$(CURDIR)/$(PARITY)/bin/python MCIL_VOCABULARY=$(abspath $(VOCABULARY)) $(GO) test -count 1 -tags parity -run TestParity -timeout 30m -v ./dataset
+parity: build $(PARITY)/installed ## tokenizer, pictures and ViLT-B/32 against Hugging Face's: 200,000 texts, 500 pictures, 50 pictures with captions; minutes; needs 4 GB of memory and 8 GB of disk
+	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_PYTHON=$(CURDIR)/$(PARITY)/bin/python PYTHONDONTWRITEBYTECODE=1 MCIL_VOCABULARY=$(abspath $(VOCABULARY)) MCIL_PARITY_TAR=$(abspath $(TAR)) \
+		$(GO) test -count 1 -tags parity -run TestParity -timeout 60m -v ./dataset ./train/...
+
+goldens: $(PARITY)/installed ## make the goldens of ViLT again
+	PYTHONDONTWRITEBYTECODE=1 $(PARITY)/bin/python train/vilt/testdata/vilt_golden.py train/vilt/testdata
 
 lint: ## staticcheck; fetches it
 	$(GO) run $(STATICCHECK) ./...
@@ -99,4 +116,4 @@ fuzz: ## every fuzz target on FUZZTIME inputs
 		echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; done; done
 
 clean:
-	rm -rf bin mcil-demo $(READERS) $(PEERS) $(INSTRUCTBLIP) $(PARITY)
+	rm -rf bin mcil-demo $(READERS) $(PEERS) $(INSTRUCTBLIP) $(PARITY) $(BENCH)
