@@ -11,7 +11,7 @@ import "github.com/mcil/mcil/train/vilt"
 // but for the rounding of float32. What no pair follows (word table, positions, modalities, pooler) is shared with w, which
 // is left as it is.
 func (s *SSF) Merge(w *vilt.Weights) *vilt.Weights {
-	return w.Followed(func(place string) (gamma, beta []float32) {
+	return w.Merged(func(place string) (gamma, beta []float32) {
 		i := s.at[place]
 		return s.tensors[i].Data, s.tensors[i+1].Data
 	})

@@ -124,6 +124,7 @@ func (c Config) Validate() error {
 }
 
 // ReadConfig reads a config.json. What it asks for beyond a [Config] must be as it is built here: transformers' defaults.
+// Dropout is the exception: whatever its share, there is none in training here; the published configs have 0.
 func ReadConfig(path string) (Config, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -131,9 +132,10 @@ func ReadConfig(path string) (Config, error) {
 	}
 	c := struct {
 		Config
-		Act     string `json:"hidden_act"`
-		QKVBias bool   `json:"qkv_bias"`
-	}{Config{Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}, "gelu", true}
+		Act      string `json:"hidden_act"`
+		QKVBias  bool   `json:"qkv_bias"`
+		MaxImage int    `json:"max_image_length"` // patches; below 0: all
+	}{Config{Channels: 3, Eps: 1e-12, TypeVocab: 2, Modalities: 2}, "gelu", true, -1}
 	if err := json.Unmarshal(b, &c); err != nil {
 		return Config{}, fmt.Errorf("%s: %w: %w", path, err, schemas.ErrDamaged)
 	}
@@ -144,6 +146,8 @@ func ReadConfig(path string) (Config, error) {
 		return Config{}, fmt.Errorf("%s: hidden_act is %q, and only gelu is built: %w", path, c.Act, ErrUnsupported)
 	case !c.QKVBias:
 		return Config{}, fmt.Errorf("%s: qkv_bias is false, and only maps with a bias are built: %w", path, ErrUnsupported)
+	case c.MaxImage >= 0:
+		return Config{}, fmt.Errorf("%s: max_image_length is %d, and here no patches of a picture are drawn at random: set it to -1 to have all: %w", path, c.MaxImage, ErrUnsupported)
 	}
 	if err := c.Validate(); err != nil {
 		return Config{}, fmt.Errorf("%s: %w: %w", path, err, schemas.ErrDamaged)

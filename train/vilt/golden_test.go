@@ -35,8 +35,8 @@ type golden struct {
 // goldens runs f on every golden of testdata.
 func goldens(t *testing.T, f func(t *testing.T, g *golden)) {
 	files, err := filepath.Glob("testdata/golden-*.safetensors")
-	if err != nil || len(files) != 9 {
-		t.Fatalf("%d goldens, not 9 (%v)", len(files), err)
+	if err != nil || len(files) != 10 {
+		t.Fatalf("%d goldens, not 10 (%v)", len(files), err)
 	}
 	for _, file := range files {
 		name, _ := strings.CutPrefix(strings.TrimSuffix(filepath.Base(file), ".safetensors"), "golden-")
@@ -163,7 +163,7 @@ func seen(t *testing.T, w *vilt.Weights, ssf *tune.SSF, samples []dataset.Sample
 	return out
 }
 
-// tolerance is in units of a tensor's largest value, or of 1 where that is more. A tensor that is zero by nature, as the
+// tolerance is in units of a tensor's largest value, or of 1 where that is less. A tensor that is zero by nature, as the
 // gradient by a key's bias is, may have float32's noise.
 const tolerance, noise = 1e-4, 1e-6
 

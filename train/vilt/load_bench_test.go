@@ -1,6 +1,7 @@
 package vilt
 
 import (
+	"archive/zip"
 	"bufio"
 	"bytes"
 	"encoding/binary"
@@ -30,13 +31,14 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	c.Vocab = 30522
 	for _, format := range []struct {
-		file  string
-		write func(path string, tensors []*Tensor) error
+		name, file string
+		write      func(path string, tensors []*Tensor) error
 	}{
-		{WeightsFile, func(path string, tensors []*Tensor) error { return WriteSafetensors(path, tensors, nil) }},
-		{TorchFile, writeTorch},
+		{"safetensors", WeightsFile, func(path string, tensors []*Tensor) error { return WriteSafetensors(path, tensors, nil) }},
+		{"torch", TorchFile, func(path string, tensors []*Tensor) error { return writeTorch(path, tensors, zipped) }},
+		{"torch-before-1.6", TorchFile, func(path string, tensors []*Tensor) error { return writeTorch(path, tensors, legacy) }},
 	} {
-		b.Run(format.file, func(b *testing.B) {
+		b.Run(format.name, func(b *testing.B) {
 			dir := b.TempDir()
 			file := filepath.Join(dir, format.file)
 			if err := WriteConfig(filepath.Join(dir, ConfigFile), c); err != nil {
@@ -103,27 +105,53 @@ func resident(b *testing.B, reset bool) int {
 	return 0
 }
 
-// writeTorch writes tensors as releases of PyTorch before 1.6 did: an archive of this size would be made in memory here.
-func writeTorch(path string, tensors []*Tensor) error {
+// writeTorch writes tensors to path in one of torch.save's formats.
+func writeTorch(path string, tensors []*Tensor, format func(w io.Writer, tensors []*Tensor) error) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
-	if err := legacy(w, tensors); err != nil {
+	if err := format(w, tensors); err != nil {
 		return err
 	}
 	return w.Flush()
 }
 
-// legacy writes the older format of torch.save.
-func legacy(w io.Writer, tensors []*Tensor) error {
-	p := &pickler{Buffer: *bytes.NewBufferString("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.")}
-	var views []view
+// viewsOf are tensors with a storage each, called 0, 1, ….
+func viewsOf(tensors []*Tensor) (views []view) {
 	for i, t := range tensors {
 		views = append(views, view{name: t.Name, key: fmt.Sprint(i), values: len(t.Data), shape: t.Shape, stride: rowMajor(t.Shape)})
 	}
+	return views
+}
+
+// zipped writes the format of torch.save since 1.6, which the published weights have.
+func zipped(w io.Writer, tensors []*Tensor) error {
+	z := zip.NewWriter(w)
+	record := func(name string, content any) error {
+		r, err := z.CreateHeader(&zip.FileHeader{Name: "archive/" + name, Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		return binary.Write(r, binary.LittleEndian, content)
+	}
+	if err := record("data.pkl", dict(viewsOf(tensors)...)); err != nil {
+		return err
+	}
+	for i, t := range tensors {
+		if err := record(fmt.Sprint("data/", i), t.Data); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+// legacy writes the older format of torch.save.
+func legacy(w io.Writer, tensors []*Tensor) error {
+	p := &pickler{Buffer: *bytes.NewBufferString("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.")}
+	views := viewsOf(tensors)
 	p.Write(dict(views...))
 	p.WriteString("\x80\x02](")
 	for _, v := range views {

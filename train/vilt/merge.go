@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Followed is w with gamma and beta of each of [Places] multiplied into the map or norm that the place follows: each row of
+// Merged is w with gamma and beta of each of [Places] multiplied into the map or norm that the place follows: each row of
 // its weight by its channel's gamma, and gamma·bias + beta in the place of its bias. All other tensors are shared with w.
-func (w *Weights) Followed(pair func(place string) (gamma, beta []float32)) *Weights {
+func (w *Weights) Merged(pair func(place string) (gamma, beta []float32)) *Weights {
 	var changed []*Tensor
 	for _, p := range Places(w.Config) {
 		gamma, beta := pair(p.Name)

@@ -2,6 +2,8 @@ package vilt
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -23,7 +25,7 @@ const maxSafetensorsHeader = 100 << 20 // the format's own bound
 type safetensorsEntry struct {
 	DType   string `json:"dtype"`
 	Shape   []int  `json:"shape"`
-	Offsets [2]int `json:"data_offsets"`
+	Offsets []int  `json:"data_offsets"` // of the first byte and the one after the last
 }
 
 // ErrSafetensors is what every damaged safetensors file is reported as, beside [schemas.ErrDamaged].
@@ -47,7 +49,7 @@ func WriteSafetensors(path string, tensors []*Tensor, metadata map[string]string
 			return fmt.Errorf("write %s: two tensors are called %s", path, t.Name)
 		}
 		n := 4 * len(t.Data)
-		header[t.Name] = safetensorsEntry{"F32", t.Shape, [2]int{at, at + n}}
+		header[t.Name] = safetensorsEntry{"F32", t.Shape, []int{at, at + n}}
 		at += n
 	}
 	h, err := json.Marshal(header) // sorts keys
@@ -122,7 +124,8 @@ func readAll(m mapped, found []stored) (tensors []*Tensor, err error) {
 	return tensors, nil
 }
 
-// parseSafetensors lists the tensors of a file by name. None lies outside the file, and together they have no more bytes.
+// parseSafetensors lists the tensors of a file by name. As in the format's own reader they fill the data without overlap or
+// gap.
 func parseSafetensors(b []byte) (found []stored, metadata map[string]string, err error) {
 	if len(b) < 8 {
 		return nil, nil, fmt.Errorf("%d bytes: %w", len(b), ErrSafetensors)
@@ -131,11 +134,11 @@ func parseSafetensors(b []byte) (found []stored, metadata map[string]string, err
 	if n > maxSafetensorsHeader || n > uint64(len(b)-8) {
 		return nil, nil, fmt.Errorf("header of %d bytes in a file of %d: %w", n, len(b), ErrSafetensors)
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
+	begin := 8 + int(n)
+	raw, err := members(b[8:begin])
+	if err != nil {
 		return nil, nil, fmt.Errorf("header: %w: %w", err, ErrSafetensors)
 	}
-	begin, total := 8+int(n), 0
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		if name == "__metadata__" {
 			if err := json.Unmarshal(raw[name], &metadata); err != nil {
@@ -150,17 +153,59 @@ func parseSafetensors(b []byte) (found []stored, metadata map[string]string, err
 		if err := e.check(name, len(b)-begin); err != nil {
 			return nil, nil, err
 		}
-		s := stored{name: name, shape: e.Shape, dtype: e.DType, at: begin + e.Offsets[0], bytes: e.Offsets[1] - e.Offsets[0]}
-		if total += s.bytes; total > len(b)-begin {
-			return nil, nil, fmt.Errorf("tensor %s overlaps another: %w", name, ErrSafetensors)
+		found = append(found, stored{name: name, shape: e.Shape, dtype: e.DType, at: begin + e.Offsets[0], bytes: e.Offsets[1] - e.Offsets[0]})
+	}
+	byPlace := slices.Clone(found)
+	slices.SortFunc(byPlace, func(a, b stored) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.bytes, b.bytes)) })
+	end := begin
+	for _, s := range byPlace {
+		if s.at != end {
+			return nil, nil, fmt.Errorf("tensor %s begins at byte %d of the data, not at %d, where the one before it ends: %w", s.name, s.at-begin, end-begin, ErrSafetensors)
 		}
-		found = append(found, s)
+		end += s.bytes
+	}
+	if end != len(b) {
+		return nil, nil, fmt.Errorf("%d bytes after the last tensor: %w", len(b)-end, ErrSafetensors)
 	}
 	return found, metadata, nil
 }
 
+// members are the values of a JSON object by name. A name that is there twice is an error: one would hide the other.
+func members(object []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return nil, fmt.Errorf("no JSON object (%v)", err)
+	}
+	values := map[string]json.RawMessage{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := key.(string) // the decoder takes no other keys
+		if _, twice := values[name]; twice {
+			return nil, fmt.Errorf("two entries are called %.100q", name)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		values[name] = value
+	}
+	if _, err := d.Token(); err != nil { // the closing brace
+		return nil, err
+	}
+	if after, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%v after the object (%v)", after, err)
+	}
+	return values, nil
+}
+
 // check holds an entry to a file with so many bytes of data.
 func (e safetensorsEntry) check(name string, length int) error {
+	if len(e.Offsets) != 2 || e.Shape == nil {
+		return fmt.Errorf("tensor %s has %d offsets and shape %v, not two and a list: %w", name, len(e.Offsets), e.Shape, ErrSafetensors)
+	}
 	from, to := e.Offsets[0], e.Offsets[1]
 	if from < 0 || to < from || to > length {
 		return fmt.Errorf("tensor %s lies at bytes %d to %d of %d: %w", name, from, to, length, ErrSafetensors)

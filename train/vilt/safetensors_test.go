@@ -97,6 +97,18 @@ func TestSafetensorsDamage(t *testing.T) {
 		"shape not size":    container(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 0, 0, 0, 0),
 		"shape overflows":   container(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, 0, 0, 0, 0),
 		"overlap":           container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 0, 0, 0, 0),
+		"overlap with room": container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 0, 0, 0, 0, 0, 0, 0, 0),
+		"hole":              container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 0, 0, 0, 0, 0, 0, 0, 0),
+		"hole between":      container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F16","shape":[1],"data_offsets":[6,8]}}`, 0, 0, 0, 0, 0, 0, 0, 0),
+		"bytes after":       container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 0, 0, 0, 0, 0, 0, 0, 0),
+		"bytes of nothing":  container(`{}`, 0),
+		"the same twice":    container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 0, 0, 0, 0),
+		"a name twice":      container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 0, 0, 0, 0, 0, 0, 0, 0),
+		"one offset":        container(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0]}}`),
+		"three offsets":     container(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0,0]}}`),
+		"no shape":          container(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 0, 0, 0, 0),
+		"text after header": container(`{}{}`),
+		"header of a list":  container(`[]`),
 		"metadata not text": container(`{"__metadata__":{"a":1}}`),
 	} {
 		if tensors, _, err := readBytes(b); err == nil {
@@ -135,6 +147,7 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(container(`{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}`, 1, 2, 3, 4))
 	f.Add(container(`{"a":{"dtype":"F32","shape":[0,99999999999],"data_offsets":[0,0]}}`))
 	f.Add(container(`{"a":null}`))
+	f.Add(container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 0, 0, 0, 0, 0, 0, 0, 0))
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255})
 	f.Add(container(`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}`, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -146,13 +159,13 @@ func FuzzSafetensors(f *testing.F) {
 		if err != nil {
 			return
 		}
-		bytes := 0
+		bytes := 8 + int(binary.LittleEndian.Uint64(b))
 		for _, s := range found {
 			checkPlace(t, s, b)
 			bytes += s.bytes
 		}
-		if bytes > len(b) {
-			t.Fatalf("%d bytes of tensors from a file of %d", bytes, len(b))
+		if bytes != len(b) {
+			t.Fatalf("header and tensors are %d bytes of a file of %d", bytes, len(b))
 		}
 		if tensors, err := readAll(mapped{bytes: b}, found); err == nil {
 			for _, x := range tensors {

@@ -36,7 +36,7 @@ type Weights struct {
 // Tensors lists the parameters in a fixed order.
 func (w *Weights) Tensors() []*Tensor { return w.tensors }
 
-// Get returns the parameter called name; a name that the encoder does not have is a mistake of this package.
+// get returns the parameter called name; a name that the encoder does not have is a mistake of this package.
 func (w *Weights) get(name string) *Tensor {
 	t := w.byName[name]
 	if t == nil {

@@ -73,7 +73,7 @@ func (f *torchFile) archive() (any, error) {
 	f.find = func(key string, s *torchStorage) error {
 		r := records[prefix+"data/"+key]
 		if r == nil {
-			return fmt.Errorf("no record data/%s: %w", key, ErrTorch)
+			return fmt.Errorf("no record data/%.100s: %w", key, ErrTorch)
 		}
 		from, to, err := f.record(r)
 		if err != nil {
@@ -89,7 +89,7 @@ func (f *torchFile) archive() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, _, err := unpickle(f.b[from:to], f.names, f.storage)
+	value, _, err := unpickle(f.b[from:to], len(f.b), f.names, f.storage)
 	return value, err
 }
 
@@ -116,7 +116,7 @@ func (f *torchFile) legacy() (any, error) {
 		if i == 3 {
 			load = f.storage
 		}
-		value, length, err := unpickle(f.b[at:], f.names, load)
+		value, length, err := unpickle(f.b[at:], len(f.b), f.names, load)
 		if err != nil {
 			return nil, err
 		}
@@ -126,8 +126,10 @@ func (f *torchFile) legacy() (any, error) {
 			return nil, fmt.Errorf("a pickle, but none of torch.save: %w", ErrTorch)
 		}
 	}
-	if version, _ := values[1].(int); version != 1001 {
-		return nil, fmt.Errorf("protocol %v of torch.save, and only 1001 is read: %w", values[1], ErrUnsupported)
+	if version, isNumber := values[1].(int); !isNumber {
+		return nil, fmt.Errorf("a protocol of torch.save that is no number: %w", ErrTorch)
+	} else if version != 1001 {
+		return nil, fmt.Errorf("protocol %d of torch.save, and only 1001 is read: %w", version, ErrUnsupported)
 	}
 	for key, v := range entries(values[2]) {
 		if little, isBool := v.(bool); key == "little_endian" && isBool && !little {
@@ -142,10 +144,10 @@ func (f *torchFile) legacy() (any, error) {
 		key, _ := k.(string)
 		s := f.storages[key]
 		if s == nil || s.at > 0 {
-			return nil, fmt.Errorf("storage %q is not used, or twice there: %w", key, ErrTorch)
+			return nil, fmt.Errorf("storage %.100q is not used, or twice there: %w", key, ErrTorch)
 		}
 		if len(f.b)-at < 8 || binary.LittleEndian.Uint64(f.b[at:]) != uint64(s.values) || s.values*width(s.dtype) > len(f.b)-at-8 {
-			return nil, fmt.Errorf("storage %q is cut off, or not of %d values: %w", key, s.values, ErrTorch)
+			return nil, fmt.Errorf("storage %.100q is cut off, or not of %d values: %w", key, s.values, ErrTorch)
 		}
 		s.at = at + 8
 		at = s.at + s.values*width(s.dtype)
@@ -162,15 +164,18 @@ func (f *torchFile) storage(id any) (any, error) {
 	class, isClass := t.Get(1).(storageType)
 	key, isKey := t.Get(2).(string)
 	values, isNumber := t.Get(4).(int)
-	if !isClass || !isKey || !isNumber || values < 0 || values > len(f.b)/width(string(class)) {
-		return nil, fmt.Errorf("storage %q of %v values", key, t.Get(4))
+	if !isClass || !isKey || !isNumber {
+		return nil, fmt.Errorf("storage %.100q without a type or a number of values", key)
+	}
+	if values < 0 || values > len(f.b)/width(string(class)) {
+		return nil, fmt.Errorf("storage %.100q of %d values", key, values)
 	}
 	if t.Len() > 5 && t.Get(5) != nil {
-		return nil, fmt.Errorf("storage %q is a view of another: %w", key, ErrUnsupported)
+		return nil, fmt.Errorf("storage %.100q is a view of another: %w", key, ErrUnsupported)
 	}
 	if s := f.storages[key]; s != nil {
 		if s.dtype != string(class) || s.values != values {
-			return nil, fmt.Errorf("storage %q is two things", key)
+			return nil, fmt.Errorf("storage %.100q is two things", key)
 		}
 		return s, nil
 	}
@@ -229,10 +234,11 @@ func entries(value any) func(yield func(key, value any) bool) {
 	}
 }
 
-// ints are the elements of a tuple of whole numbers.
+// ints are the elements of a tuple of whole numbers, at most maxDims. A pickle may name one tuple many times.
 func ints(value any) ([]int, bool) {
+	const maxDims = 8
 	t, _ := value.(*types.Tuple)
-	if t == nil {
+	if t == nil || t.Len() > maxDims {
 		return nil, false
 	}
 	out := make([]int, t.Len())

@@ -219,7 +219,7 @@ func TestConfigValidation(t *testing.T) {
 	const sound = `{"model_type":"vilt","vocab_size":9,"max_position_embeddings":5,"hidden_size":8,"num_hidden_layers":2,
 		"num_attention_heads":2,"intermediate_size":12,"image_size":8,"patch_size":4`
 	for _, text := range []string{`{"model_type":"bert"}`, `{`, `{"model_type":"vilt","hidden_size":"8"}`, `{"model_type":"vilt"}`,
-		sound + `,"hidden_act":"relu"}`, sound + `,"qkv_bias":false}`} {
+		sound + `,"hidden_act":"relu"}`, sound + `,"qkv_bias":false}`, sound + `,"max_image_length":0}`, sound + `,"max_image_length":200}`} {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestConfigValidation(t *testing.T) {
 	}
 	// transformers leaves defaults out
 	c := small()
-	if err := os.WriteFile(file, []byte(sound+`,"hidden_act":"gelu","qkv_bias":true}`), 0o666); err != nil {
+	if err := os.WriteFile(file, []byte(sound+`,"hidden_act":"gelu","qkv_bias":true,"max_image_length":-1,"hidden_dropout_prob":0.1}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := ReadConfig(file); err != nil || got != c {

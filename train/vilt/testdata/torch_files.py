@@ -20,7 +20,7 @@ def value(name, *shape, dtype=torch.float32):
     return ((zlib.crc32(name.encode()) % 97 + torch.arange(n) % 31) / 16 - 3).reshape(shape).to(dtype)
 
 
-def model(modalities=2, dtype=torch.float32):
+def model(modalities=2, dtype=torch.float32, depth=DEPTH):
     shapes = {
         "embeddings.cls_token": (1, 1, D),
         "embeddings.position_embeddings": (1, 1 + GRID * GRID, D),
@@ -33,7 +33,7 @@ def model(modalities=2, dtype=torch.float32):
         "embeddings.patch_embeddings.projection.bias": (D,),
         "embeddings.token_type_embeddings.weight": (modalities, D),
     }
-    for i in range(DEPTH):
+    for i in range(depth):
         layer = f"encoder.layer.{i}."
         for part, out, inside in (
             ("attention.attention.query", D, D),
@@ -61,6 +61,33 @@ def masked_language_model(dtype=torch.float32):
     state["mlm_score.decoder.weight"] = state["vilt.embeddings.text_embeddings.word_embeddings.weight"]
     state._metadata = collections.OrderedDict([("", {"version": 1}), ("vilt", {"version": 1})])
     return state
+
+
+def deep(depth):
+    """As ViltForMaskedLM of that many blocks, with the metadata of each module, views of one storage to keep the file small."""
+    state = collections.OrderedDict(("vilt." + k, v) for k, v in model(depth=depth).items())
+    state["vilt.embeddings.text_embeddings.position_ids"] = torch.arange(TEXT)[None]
+    numbers = torch.cat([v.flatten().float() for v in state.values() if v.dtype == torch.float32])
+    at = 0
+    for name, v in state.items():
+        if v.dtype == torch.float32:
+            state[name] = numbers[at:at + v.numel()].view(v.shape)
+            at += v.numel()
+    modules = {""}
+    for name in state:
+        parts = name.split(".")
+        modules |= {".".join(parts[:i]) for i in range(1, len(parts))}
+    state._metadata = collections.OrderedDict((m, {"version": 1}) for m in sorted(modules))
+    return state
+
+
+def adamw(state):
+    """As the state of torch.optim.AdamW after a step of every weight."""
+    none = torch.zeros(1)
+    return {
+        "state": {i: {"step": none.view(()), "exp_avg": none.expand(v.shape), "exp_avg_sq": none.expand(v.shape)} for i, v in enumerate(state.values())},
+        "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 0.01, "amsgrad": False, "params": list(range(len(state)))}],
+    }
 
 
 def original(modalities):
@@ -97,7 +124,7 @@ def original(modalities):
     return old
 
 
-def checkpoint(state):
+def checkpoint(state, *optimizers):
     """As Lightning saves it: a class as a key, which is named and never made, and an optimizer's state beside the weights."""
     module = types.ModuleType("pytorch_lightning.callbacks.model_checkpoint")
     callback = type("ModelCheckpoint", (), {"__module__": module.__name__})
@@ -108,7 +135,7 @@ def checkpoint(state):
     return {
         "epoch": 3, "global_step": 200000, "pytorch-lightning_version": "1.1.4",
         "callbacks": {callback: {"best_model_score": torch.tensor(0.5), "best_model_path": ""}},
-        "optimizer_states": [{"state": {0: {"step": 1, "exp_avg": torch.zeros(3, dtype=torch.float64)}}, "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.98)}]}],
+        "optimizer_states": list(optimizers) or [{"state": {0: {"step": 1, "exp_avg": torch.zeros(3, dtype=torch.float64)}}, "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.98)}]}],
         "state_dict": state,
         "hyper_parameters": {"exp_name": "mlm_itm", "loss_names": {"itm": 1, "vqa": 0}, "image_size": 384, "draw_false_text": None, "vit": True},
     }
@@ -124,6 +151,9 @@ def main(folder):
     save("brain.bin", masked_language_model(torch.bfloat16), zipped=False)
     save("original.ckpt", checkpoint(original(2)))
     save("original-nlvr2.ckpt", checkpoint(original(3)), zipped=False)
+    save("deep.bin", deep(24))
+    twelve = deep(12)
+    save("adamw.ckpt", checkpoint(twelve, adamw(twelve)))
 
 
 if __name__ == "__main__":

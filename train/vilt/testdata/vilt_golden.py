@@ -61,6 +61,8 @@ CASES = {
                    masks=[(9, 24, []), (16, 13, [(1, 2), (3, 1)]), (16, 24, [(1, 1), (1, 2), (2, 5), (3, 3)]), (4, 1, [])],
                    texts=[[0, 1, 3, 8], [0, 2, 4, 5, 6, 7], 9, [0, 8]]),
     "extended": dict(width=16, depth=2, heads=4, hidden=24, grid=3, patch=4, text=7, extended=18, grids=[(3, 3), (2, 4)], texts=[18, 11]),
+    # an epsilon that shows in every norm
+    "coarse": dict(width=12, depth=2, heads=3, hidden=20, grid=3, patch=3, text=7, eps=1e-2, grids=[(3, 4), (2, 2)], texts=[7, 4]),
 }
 
 
@@ -68,7 +70,7 @@ def config_of(c):
     return ViltConfig(
         vocab_size=60, max_position_embeddings=c["text"], hidden_size=c["width"], num_hidden_layers=c["depth"],
         num_attention_heads=c["heads"], intermediate_size=c["hidden"], image_size=c["grid"] * c["patch"], patch_size=c["patch"],
-        layer_norm_eps=1e-12, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, attn_implementation="eager")
+        layer_norm_eps=c.get("eps", 1e-12), hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, attn_implementation="eager")
 
 
 def draw(rng, name, shape):
