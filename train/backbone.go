@@ -26,15 +26,17 @@ type backbone struct {
 	seen      map[string]bool // wnids of pretraining
 	digest    string          // of the weights and the vocabulary
 	commit    string          // of weights on the Hub
+	random    bool            // drawn, and nothing learned yet
+	seed      uint64          // that they were drawn with
 }
 
 // loadBackbone reads a folder or a file of weights, or those that hf:OWNER/NAME names, or draws random ones of a preset shape
-// with a vocabulary from the captions of the train rows of the given labels. progress, of a download, may be nil.
-func loadBackbone(ctx context.Context, path, preset string, seed uint64, data *dataset.Dataset, labels []int, progress func(Event)) (*backbone, error) {
+// with a vocabulary from the captions of the train rows of the given labels. getenv and progress, of a download, may be nil.
+func loadBackbone(ctx context.Context, path, preset string, seed uint64, data *dataset.Dataset, labels []int, getenv func(string) string, progress func(Event)) (*backbone, error) {
 	if path == "random" {
 		return randomBackbone(preset, seed, data.Splits[dataset.Train], labels)
 	}
-	path, commit, err := fetchWeights(ctx, path, progress)
+	path, commit, err := fetchWeights(ctx, path, getenv, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +96,7 @@ func randomBackbone(preset string, seed uint64, rows dataset.Rows, labels []int)
 	for _, i := range dataset.OfClasses(rows, labels...) {
 		captions = append(captions, rows.Caption(i))
 	}
-	b := &backbone{seen: map[string]bool{}, digest: fmt.Sprintf("random %s %d", preset, seed)}
+	b := &backbone{seen: map[string]bool{}, digest: fmt.Sprintf("random %s %d", preset, seed), random: true, seed: seed}
 	if b.tokenizer, err = dataset.BuildVocabulary(captions, vocabularySize); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/hub"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -31,7 +32,8 @@ type EmbedOptions struct {
 	Force            bool // start afresh where files of mcil embed are
 
 	Program  schemas.Program
-	Progress func(Event) // may be nil
+	Getenv   func(string) string // reads the Hub's variables: see hub.Environment; default: none is set
+	Progress func(Event)         // may be nil
 }
 
 // DefaultEmbedBatch is the BatchSize of the zero [EmbedOptions].
@@ -43,6 +45,9 @@ const embeddedVersion = 1
 // Validate refuses what cannot be. The error wraps [ErrOptions].
 func (o EmbedOptions) Validate() error {
 	err := checkMaxText(o.MaxText)
+	if err == nil && strings.HasPrefix(o.Weights, hub.Scheme) {
+		_, err = hub.Parse(o.Weights)
+	}
 	switch {
 	case err != nil:
 	case o.Weights == "" || o.Weights == "random":
@@ -51,10 +56,10 @@ func (o EmbedOptions) Validate() error {
 		err = fmt.Errorf("out %q: give a name that ends in .npy", o.Out)
 	case o.Attention != "" && !strings.HasSuffix(o.Attention, ".npy"):
 		err = fmt.Errorf("attention %q: give a name that ends in .npy", o.Attention)
-	case o.Attention != "" && filepath.Clean(o.Attention) == filepath.Clean(o.Out):
+	case o.Attention != "" && newEmbedFiles(o.Out, "").relative(o.Attention) == filepath.Base(o.Out):
 		err = fmt.Errorf("attention %q: is where the features go: give another name", o.Attention)
-	case o.BatchSize < 0:
-		err = fmt.Errorf("batch size: %d: must be 1 or more", o.BatchSize)
+	case o.BatchSize < 0 || o.BatchSize > method.MostBatch:
+		err = fmt.Errorf("batch size: %d: must be between 1 and %d", o.BatchSize, method.MostBatch)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
@@ -76,7 +81,7 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if err != nil {
 		return m, err
 	}
-	b, err := loadBackbone(ctx, o.Weights, "", 0, nil, nil, o.Progress)
+	b, err := loadBackbone(ctx, o.Weights, "", 0, nil, nil, o.Getenv, o.Progress)
 	if err != nil {
 		return m, err
 	}
@@ -98,10 +103,6 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if m.Digest, err = in.digest(m); err != nil {
 		return m, err
 	}
-	old, done, err := files.claim(m, o.Force)
-	if err != nil || done {
-		return old, err
-	}
 	e := &embedding{EmbedOptions: o, in: in, files: files, manifest: &m, length: 1}
 	if m.Attention != nil {
 		e.length = m.Attention.Length
@@ -111,6 +112,11 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 		return m, err
 	}
 	defer e.encoder.Close()
+	found, release, err := files.claim(m, o.Force, e.notice)
+	defer release()
+	if err != nil || found.finished && !o.Force {
+		return found.Embedding, err
+	}
 	if err := e.run(ctx); err != nil {
 		return m, fmt.Errorf("embed: %w", err)
 	}
@@ -261,6 +267,13 @@ func (e *embedding) batch(w *embedWriter, first int, batch []dataset.Sample) err
 		}
 	}
 	return w.flush()
+}
+
+// notice tells what the user would wonder at.
+func (e *embedding) notice(line string) {
+	if e.Progress != nil {
+		e.Progress(Event{Stage: e.Out, Done: 1, Total: 1, Note: line})
+	}
 }
 
 func (e *embedding) tell(done int) {

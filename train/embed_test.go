@@ -136,7 +136,7 @@ func TestEmbed(t *testing.T) {
 	}
 
 	// The rows are those of a network with a classifier, one example at a time.
-	b, err := loadBackbone(t.Context(), o.Weights, "", 1, nil, nil, nil)
+	b, err := loadBackbone(t.Context(), o.Weights, "", 1, nil, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestEmbedSplit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := EmbedSplit(d, "dev", false); !errors.Is(err, dataset.ErrRefused) {
+	if _, err := EmbedSplit(d, "dev", false); !errors.Is(err, dataset.ErrRefused) || !strings.Contains(err.Error(), `no split "dev": it has test, train`) {
 		t.Errorf("a split that is not there: %v", err)
 	}
 	features := map[string][][]float32{}
@@ -330,10 +330,9 @@ func TestEmbedResumes(t *testing.T) {
 	t.Run("amid names", func(t *testing.T) { // killed amid renaming
 		for n := range 4 {
 			o := at(t)
-			m := mustEmbed(t, in, o)
-			m.Files, m.Refused, m.Rows = nil, nil, 0
+			mustEmbed(t, in, o)
 			f := newEmbedFiles(o.Out, o.Attention)
-			err := errors.Join(os.Remove(f.manifest), schemas.WriteJSON(f.manifest+partialFile, m))
+			err := os.Rename(f.manifest, f.manifest+partialFile)
 			for _, name := range f.data()[n:] {
 				err = errors.Join(err, os.Rename(name, name+partialFile))
 			}
@@ -344,12 +343,26 @@ func TestEmbedResumes(t *testing.T) {
 			check(t, filepath.Dir(o.Out))
 		}
 	})
+	t.Run("other processor", func(t *testing.T) {
+		o := begun(t, 12)
+		f := newEmbedFiles(o.Out, o.Attention)
+		m := readEmbedding(t, f.manifest+partialFile)
+		own := m.CPU
+		m.CPU = "abacus"
+		if err := schemas.WriteJSON(f.manifest+partialFile, m); err != nil {
+			t.Fatal(err)
+		}
+		var told []Event
+		o.Progress = func(e Event) { told = append(told, e) }
+		mustEmbed(t, in, o)
+		if len(told) < 2 || told[0].Note != "it was begun with abacus instructions, and "+own+" round otherwise: it is made afresh" || told[1].Done != 0 {
+			t.Errorf("told %+v", told)
+		}
+		check(t, filepath.Dir(o.Out))
+	})
 	t.Run("done", func(t *testing.T) {
 		o := at(t)
 		m := mustEmbed(t, in, o)
-		if err := os.WriteFile(strings.TrimSuffix(o.Out, "npy")+"json"+partialFile, []byte("{}"), 0o666); err != nil {
-			t.Fatal(err)
-		}
 		o.Progress = func(Event) { t.Error("it is made again") }
 		if again := mustEmbed(t, in, o); again.Digest != m.Digest || again.Rows != m.Rows {
 			t.Errorf("%+v is not %+v", again, m)
@@ -411,9 +424,15 @@ func TestEmbedRefuses(t *testing.T) {
 	if left := files(t, filepath.Dir(o.Out)); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, o := range map[string]EmbedOptions{
 		"random": {Weights: "random", Out: "f.npy"}, "name": {Weights: "w", Out: "f.bin"}, "same": {Weights: "w", Out: "f.npy", Attention: "./f.npy"},
 		"batch": {Weights: "w", Out: "f.npy", BatchSize: -1}, "text": {Weights: "w", Out: "f.npy", MaxText: -1},
+		"large batch": {Weights: "w", Out: "f.npy", BatchSize: method.MostBatch + 1}, "repository": {Weights: "hf:none", Out: "f.npy"},
+		"same by another path": {Weights: "w", Out: "f.npy", Attention: filepath.Join(here, "f.npy")},
 	} {
 		if _, err := Embed(t.Context(), in, o); !errors.Is(err, ErrOptions) {
 			t.Errorf("%s: %v", name, err)

@@ -1,12 +1,14 @@
 package train
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +23,7 @@ import (
 const partialFile = ".partial"
 
 // embedFiles are the files of one embedding. While it is being made they have names that end in [partialFile]; that of the
-// manifest is written first, and the manifest itself last.
+// manifest is written first, and gets its final name last.
 type embedFiles struct {
 	manifest, rows, features string
 	attention                string // empty: none
@@ -39,80 +41,208 @@ func (f embedFiles) data() []string {
 
 // relative is a file's path as the manifest has it.
 func (f embedFiles) relative(name string) string {
-	if rel, err := filepath.Rel(filepath.Dir(f.manifest), name); err == nil {
+	dir, err := filepath.Abs(filepath.Dir(f.manifest))
+	to, err2 := filepath.Abs(name)
+	if rel, err3 := filepath.Rel(dir, to); errors.Join(err, err2, err3) == nil {
 		name = rel
 	}
 	return filepath.ToSlash(name)
 }
 
-// claim makes the files ours: they are new, begun, or done. What this program did not make is left alone. It writes nothing
-// but what begins anew.
-func (f embedFiles) claim(m schemas.Embedding, force bool) (old schemas.Embedding, done bool, err error) {
-	for _, name := range f.data() {
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			return old, false, err
-		}
+// path undoes relative.
+func (f embedFiles) path(relative string) string {
+	path := filepath.FromSlash(relative)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(f.manifest), path)
 	}
-	err = schemas.ReadJSON(f.manifest, schemas.EmbeddingHeader, &old)
-	finished := !errors.Is(err, fs.ErrNotExist)
-	begun := false
-	if !finished {
-		err = schemas.ReadJSON(f.manifest+partialFile, schemas.EmbeddingHeader, &old)
-		begun = !errors.Is(err, fs.ErrNotExist)
-	}
-	var unsupported *schemas.UnsupportedError
-	switch {
-	case errors.As(err, &unsupported) && unsupported.Got.Schema != unsupported.Want.Schema:
-		return old, false, fmt.Errorf("%w: give another --out: %w", err, dataset.ErrRefused)
-	case (finished || begun) && err != nil && !force:
-		return old, false, err
-	case (finished || begun) && !force && old.Digest != m.Digest:
-		return old, false, fmt.Errorf("%s: was made with other settings, pictures, captions or weights: give --force to start afresh, or another --out: %w", f.features, dataset.ErrRefused)
-	case finished && !force:
-		if name := f.incomplete(old); name != "" {
-			return old, false, fmt.Errorf("%s: is missing or has another size than %s says: give --force to make it again: %w", name, f.manifest, dataset.ErrRefused)
-		}
-		return old, true, removeFile(f.manifest + partialFile) // which is there where the program was killed after it wrote the manifest
-	case begun && !force:
-		return old, false, f.reopen()
-	}
-	if err := f.foreign(old, finished || begun); err != nil {
-		return old, false, err
-	}
-	return old, false, f.begin(m)
+	return path
 }
 
-// incomplete names a file that is not there, or has another size, and is empty where there is none.
-func (f embedFiles) incomplete(m schemas.Embedding) string {
-	for _, d := range m.Files {
-		path := filepath.FromSlash(d.Path)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(f.manifest), path)
+// lock takes the files for this process: no other mcil embed can claim one of them until release. It works by empty files
+// beside them, since they themselves come, go and change their names.
+func (f embedFiles) lock() (release func(), err error) {
+	var taken []*os.File
+	release = func() {
+		for _, l := range taken {
+			os.Remove(l.Name()) // a file that stays is no harm
+			l.Close()
 		}
-		if info, err := os.Stat(path); err != nil || info.Size() != d.Bytes {
-			return path
+	}
+	for _, name := range []string{f.features, f.attention} { // each embedding has features of its own
+		if name == "" {
+			continue
+		}
+		path := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")
+		l, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o644)
+		if err == nil {
+			if err = schemas.Lock(l, path); err != nil {
+				l.Close()
+			}
+		}
+		if err != nil {
+			release()
+			if errors.Is(err, schemas.ErrLocked) {
+				err = fmt.Errorf("%s: another mcil embed is writing it: wait for it, or give another name: %w", name, dataset.ErrRefused)
+			}
+			return func() {}, err
+		}
+		taken = append(taken, l)
+	}
+	return release, nil
+}
+
+// embedFound is what there is of an embedding: nothing, or what a manifest tells of.
+type embedFound struct {
+	schemas.Embedding
+	begun, finished bool
+}
+
+// claim makes the files ours, until release is called: they are new, begun, or finished. What this program did not make is
+// left alone, and nothing is written where the embedding is finished. notice is told why what was begun is not gone
+// on with.
+func (f embedFiles) claim(m schemas.Embedding, force bool, notice func(line string)) (found embedFound, release func(), err error) {
+	release = func() {}
+	if found, err = f.look(m, force); err != nil || found.finished && !force {
+		return found, release, err
+	}
+	for _, name := range f.data() {
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			return found, release, err
+		}
+	}
+	if release, err = f.lock(); err != nil {
+		return found, release, err
+	}
+	// Again: another process may have ended since.
+	if found, err = f.look(m, force); err != nil || found.finished && !force {
+		return found, release, err
+	}
+	if err := f.foreign(found); err != nil {
+		return found, release, err
+	}
+	if found.begun && !force && found.CPU == m.CPU {
+		return found, release, f.reopen()
+	}
+	if found.begun && !force {
+		notice(fmt.Sprintf("it was begun with %s instructions, and %s round otherwise: it is made afresh", found.CPU, m.CPU))
+	}
+	return found, release, f.begin(m, found)
+}
+
+// look reads what there is, and refuses what neither m nor, where it is ours, force can go on from.
+func (f embedFiles) look(m schemas.Embedding, force bool) (found embedFound, err error) {
+	path := f.manifest
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		path += partialFile
+	}
+	var head schemas.Header
+	err = schemas.ReadJSON(path, schemas.EmbeddingHeader, &head)
+	var unsupported *schemas.UnsupportedError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return found, nil
+	case errors.As(err, &unsupported) && unsupported.Got.Schema != unsupported.Want.Schema:
+		return found, fmt.Errorf("%w: give another --out: %w", err, dataset.ErrRefused)
+	case errors.Is(err, schemas.ErrDamaged): // of another program, as far as can be seen
+		return found, fmt.Errorf("%w: give another --out, or delete it and the files beside it if mcil embed made them: %w", err, dataset.ErrRefused)
+	case err != nil && unsupported == nil:
+		return found, err
+	}
+	found.finished, found.begun = path == f.manifest, path != f.manifest
+	err = schemas.ReadJSON(path, schemas.EmbeddingHeader, &found.Embedding)
+	switch {
+	case force:
+		return found, nil
+	case err != nil:
+		return found, fmt.Errorf("%w: give --force to start afresh", err)
+	case found.Digest != m.Digest:
+		return found, fmt.Errorf("%s: %w: %w", f.features, otherInput(found.Embedding, m), dataset.ErrRefused)
+	}
+	if name := f.incomplete(found); name != "" {
+		return found, fmt.Errorf("%s: is missing or has another size than %s says: give --force to make it again: %w", name, f.manifest, dataset.ErrRefused)
+	}
+	return found, nil
+}
+
+// otherInput says why features of old are not those of m.
+func otherInput(old, m schemas.Embedding) error {
+	repo, _, _ := strings.Cut(m.Weights, "@")
+	before, _, _ := strings.Cut(old.Weights, "@")
+	if repo == before && old.WeightsCommit != "" && m.WeightsCommit != "" && old.WeightsCommit != m.WeightsCommit && old.WeightsDigest != m.WeightsDigest {
+		return fmt.Errorf("%s was at %.8s… and is at %.8s…: give --weights %s@%s to go on, or --force to start afresh",
+			repo, old.WeightsCommit, m.WeightsCommit, repo, old.WeightsCommit)
+	}
+	return errors.New("was made with other settings, pictures, captions or weights: give --force to start afresh, or another --out")
+}
+
+// incomplete names a file of a finished embedding that is not there, or has another size, and is empty where there is none.
+func (f embedFiles) incomplete(found embedFound) string {
+	if !found.finished {
+		return ""
+	}
+	for _, d := range found.Files {
+		if info, err := os.Stat(f.path(d.Path)); err != nil || info.Size() != d.Bytes {
+			return f.path(d.Path)
 		}
 	}
 	return ""
 }
 
-// foreign refuses to write over files that are not of the embedding that old tells of.
-func (f embedFiles) foreign(old schemas.Embedding, ours bool) error {
+// foreign refuses to write over files that are not of the embedding that was found.
+func (f embedFiles) foreign(found embedFound) error {
 	for _, name := range f.data() {
-		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-			continue
+		ours := name != f.attention || found.Settings["attention"] == f.relative(name)
+		final := found.finished && ours // by its name, since the user is told of a file that has changed
+		if found.begun && ours {
+			var err error
+			if final, err = f.published(found, name); err != nil {
+				return err
+			}
 		}
-		if ours && (name != f.attention || old.Settings["attention"] == f.relative(name)) {
-			continue
+		for _, file := range []struct {
+			path string
+			ours bool
+		}{{name, final}, {name + partialFile, found.begun && ours}} {
+			if _, err := os.Lstat(file.path); !file.ours && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s: is not from mcil embed with this --out and would be overwritten: give another name: %w", file.path, dataset.ErrRefused)
+			}
 		}
-		return fmt.Errorf("%s: is not from mcil embed with this --out and would be overwritten: give another name: %w", name, dataset.ErrRefused)
 	}
 	return nil
 }
 
+// published says whether the file at path, if there is one, is what publish gave that name, by its size and digest.
+func (f embedFiles) published(found embedFound, path string) (bool, error) {
+	i := slices.IndexFunc(found.Files, func(d schemas.FileDigest) bool { return d.Path == f.relative(path) })
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (i < 0 || !info.Mode().IsRegular() || info.Size() != found.Files[i].Bytes) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	h := sha256.New()
+	err = hashFile(h, path)
+	return err == nil && hex.EncodeToString(h.Sum(nil)) == found.Files[i].SHA256, err
+}
+
 // begin takes away what is there, what tells of it last, and says what is being made.
-func (f embedFiles) begin(m schemas.Embedding) error {
-	for _, name := range append(f.data(), f.manifest) {
+func (f embedFiles) begin(m schemas.Embedding, found embedFound) error {
+	names := f.data()
+	if relative, _ := found.Settings["attention"].(string); relative != "" && !slices.ContainsFunc(names, func(name string) bool { return f.relative(name) == relative }) {
+		old := f.path(relative) // which is not made any more
+		ours, err := f.published(found, old)
+		if err == nil && ours {
+			err = removeFile(old)
+		}
+		if err == nil && found.begun {
+			err = removeFile(old + partialFile)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range append(names, f.manifest) {
 		if err := errors.Join(removeFile(name), removeFile(name+partialFile)); err != nil {
 			return err
 		}
@@ -132,7 +262,8 @@ func (f embedFiles) reopen() error {
 	return nil
 }
 
-// publish gives the files their names and writes the manifest.
+// publish gives the files their names, the manifest last. It has their digests first, so that one that has its name already
+// is known again.
 func (f embedFiles) publish(m *schemas.Embedding) error {
 	for _, name := range f.data() {
 		h := sha256.New()
@@ -145,18 +276,18 @@ func (f embedFiles) publish(m *schemas.Embedding) error {
 		}
 		m.Files = append(m.Files, schemas.FileDigest{Path: f.relative(name), Bytes: info.Size(), SHA256: hex.EncodeToString(h.Sum(nil))})
 	}
-	for _, name := range f.data() {
-		if err := errors.Join(os.Rename(name+partialFile, name), schemas.SyncDir(filepath.Dir(name))); err != nil {
-			return err
-		}
-	}
-	if err := schemas.WriteJSON(f.manifest, m); err != nil {
+	if err := schemas.WriteJSON(f.manifest+partialFile, m); err != nil {
 		return err
 	}
 	if err := schemas.RemoveTemporary(filepath.Dir(f.manifest), filepath.Base(f.manifest), filepath.Base(f.manifest)+partialFile); err != nil {
 		return err
 	}
-	return removeFile(f.manifest + partialFile)
+	for _, name := range append(f.data(), f.manifest) {
+		if err := errors.Join(os.Rename(name+partialFile, name), schemas.SyncDir(filepath.Dir(name))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // abandon takes away what has been begun.
@@ -194,15 +325,22 @@ func (f embedFiles) written(width, length int) (indices []int, ends []int64, err
 			most = n
 		}
 	}
-	b, err := os.ReadFile(f.rows + partialFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	file, err := os.Open(f.rows + partialFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
 		return nil, nil, err
 	}
+	defer file.Close()
 	var end int64
-	for line := range bytes.Lines(b) {
+	for lines := bufio.NewReader(file); len(indices) < most; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return nil, nil, err
+		}
 		var r schemas.EmbeddedRow
-		if len(indices) == most || !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &r) != nil || r.Version != embeddedVersion ||
-			len(indices) > 0 && r.Index <= indices[len(indices)-1] {
+		if err != nil || json.Unmarshal(line, &r) != nil || r.Version != embeddedVersion || len(indices) > 0 && r.Index <= indices[len(indices)-1] {
 			break
 		}
 		end += int64(len(line))

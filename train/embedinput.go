@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,7 +66,7 @@ func (p *sourcePictures) stamp(i int) (string, error) { return fmt.Sprint(p.entr
 func EmbedSplit(d *dataset.Dataset, split string, bare bool) (EmbedInput, error) {
 	rows, ok := d.Splits[split]
 	if !ok {
-		return EmbedInput{}, fmt.Errorf("dataset %s: has no split %q: %w", d.Dir, split, dataset.ErrRefused)
+		return EmbedInput{}, fmt.Errorf("dataset %s: has no split %q: it has %s: %w", d.Dir, split, strings.Join(slices.Sorted(maps.Keys(d.Splits)), ", "), dataset.ErrRefused)
 	}
 	about := schemas.EmbeddingCaptions{From: schemas.CaptionsFromDataset}
 	if bare {

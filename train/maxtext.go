@@ -15,7 +15,8 @@ func checkMaxText(maxText int) error {
 }
 
 // extendText makes the encoder one of texts of up to maxText tokens, by [vilt.Weights.WithMaxText]; 0 leaves the model's
-// own. Encodings made of b before it do not know.
+// own. Random weights are drawn again with more positions: stretched ones would be much like their neighbours, which only
+// learned ones should be. Encodings made of b before it do not know.
 func (b *backbone) extendText(maxText int) error {
 	if maxText == 0 || maxText == b.weights.Config.MaxText {
 		return nil
@@ -23,6 +24,12 @@ func (b *backbone) extendText(maxText int) error {
 	w, err := b.weights.WithMaxText(maxText)
 	if err != nil {
 		return err
+	}
+	if b.random && maxText > b.weights.Config.MaxText {
+		if w, err = vilt.Random(w.Config, b.seed); err != nil {
+			return err
+		}
+		b.digest += fmt.Sprintf(", %d text positions", maxText)
 	}
 	b.weights = w
 	return nil

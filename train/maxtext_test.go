@@ -18,7 +18,7 @@ func TestExtendText(t *testing.T) {
 		t.Fatal(err)
 	}
 	load := func() *backbone {
-		b, err := loadBackbone(t.Context(), dirs.weights, "", 1, nil, nil, nil)
+		b, err := loadBackbone(t.Context(), dirs.weights, "", 1, nil, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ type Options struct {
 	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
 	ApplyOrientation bool
 	// MaxText is the number of tokens, [CLS] and [SEP] included, that longer captions are cut to; 0: as many as the model has
-	// positions for. For more than that, its positions are stretched: see vilt.Weights.WithMaxText.
+	// positions for. For more than that, its positions are stretched: see vilt.Weights.WithMaxText; random ones are drawn.
 	MaxText    int
 	Repair     float64 // probability of another text of the class at replay; default 0.5, negative: never
 	Seed       uint64  // of initialisation, order and augmentation; default 1
@@ -51,7 +51,8 @@ type Options struct {
 	Schedule   method.Schedule
 
 	Program  schemas.Program
-	Progress func(Event) // may be nil
+	Getenv   func(string) string // reads the Hub's variables: see hub.Environment; default: none is set
+	Progress func(Event)         // may be nil
 }
 
 // cpuPath names the instructions that the arithmetic uses. They are recorded because another processor rounds otherwise: a

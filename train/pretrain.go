@@ -97,6 +97,9 @@ func (o PretrainOptions) WithDefaults() PretrainOptions {
 	if o.Drop == 0 {
 		o.Drop = 0.4
 	}
+	if c, err := vilt.Preset(o.Model); err == nil && o.MaxText == c.MaxText {
+		o.MaxText = 0 // the same weights, whether it is said or not
+	}
 	if o.Schedule.LearningRate == 0 {
 		o.Schedule.LearningRate = 1e-3
 	}

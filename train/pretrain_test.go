@@ -66,7 +66,7 @@ func TestPretrainResumes(t *testing.T) {
 		t.Error("half an epoch was saved")
 	}
 	stopPretrain(t, o, 6) // in the second
-	if _, err := loadBackbone(t.Context(), o.Out, "", 1, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "not finished") {
+	if _, err := loadBackbone(t.Context(), o.Out, "", 1, nil, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("weights that are not finished: %v", err)
 	}
 	other := o
@@ -223,5 +223,81 @@ func TestPretrainLeavesOthersWeights(t *testing.T) {
 	}
 	if b, err := os.ReadFile(file); err != nil || string(b) != "published" {
 		t.Errorf("the file is %q (%v)", b, err)
+	}
+}
+
+// TestRandomLongerTexts: text positions that nothing is learned of yet are drawn, not stretched, which would make each one
+// much like the next; learned ones are stretched.
+func TestRandomLongerTexts(t *testing.T) {
+	dirs, err := fixture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := layout.Open(dirs.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	const longer = 128 // tiny has 64
+	for _, weights := range []string{"random", dirs.weights} {
+		load := func(n int) (*backbone, []float32) {
+			b, err := loadBackbone(t.Context(), weights, "tiny", 1, data, []int{0, 1}, nil, nil)
+			if err == nil {
+				err = b.extendText(n)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range b.weights.Tensors() {
+				if strings.HasSuffix(x.Name, "text_embeddings.position_embeddings.weight") {
+					return b, x.Data
+				}
+			}
+			t.Fatal("no text positions")
+			return nil, nil
+		}
+		own, positions := load(0)
+		_, same := load(own.weights.Config.MaxText)
+		_, shorter := load(10)
+		if !slices.Equal(same, positions) || !slices.Equal(shorter, positions[:len(shorter)]) {
+			t.Errorf("%s: other positions for texts that are no longer", weights)
+		}
+		b, positions := load(longer)
+		d := b.weights.Config.Width
+		var squares, products float64
+		for i := range positions[d:] {
+			squares += float64(positions[i]) * float64(positions[i])
+			products += float64(positions[i]) * float64(positions[i+d])
+		}
+		if r := products / squares; len(positions) != longer*d || (math.Abs(r) < 0.1) != (weights == "random") {
+			t.Errorf("%s: neighbours of %d positions correlate by %.2g", weights, len(positions)/d, r)
+		}
+		if (b.digest == own.digest) == (weights == "random") {
+			t.Errorf("%s: digests %s and %s", weights, own.digest, b.digest)
+		}
+	}
+}
+
+// TestOwnMaxText: to ask for as many tokens as the model has is to ask for nothing.
+func TestOwnMaxText(t *testing.T) {
+	want, err := wholeRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := testRun(t)
+	w, err := vilt.Load(o.Weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopAt(t, o, "phase 2 of 3: learn")
+	o.MaxText = w.Config.MaxText
+	mustRun(t, o)
+	sameRun(t, o.Out, want)
+
+	p := PretrainOptions{Model: "small"}
+	said := p
+	said.MaxText = 64
+	if !reflect.DeepEqual(said.Settings(), p.Settings()) {
+		t.Errorf("settings %v, and %v where it is said", p.Settings(), said.Settings())
 	}
 }

@@ -3,15 +3,14 @@ package train
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/mcil/mcil/train/hub"
 )
 
 // fetchWeights makes weights on the Hugging Face Hub a folder of the local cache and tells their commit. Any other path stays
-// as it is, with no commit.
-func fetchWeights(ctx context.Context, path string, progress func(Event)) (dir, commit string, err error) {
+// as it is, with no commit. getenv reads the variables of [hub.Environment]; where it is nil, none is set.
+func fetchWeights(ctx context.Context, path string, getenv func(string) string, progress func(Event)) (dir, commit string, err error) {
 	if !strings.HasPrefix(path, hub.Scheme) {
 		return path, "", nil
 	}
@@ -19,7 +18,10 @@ func fetchWeights(ctx context.Context, path string, progress func(Event)) (dir, 
 	if err != nil {
 		return "", "", fmt.Errorf("%w: %w", err, ErrOptions)
 	}
-	o, err := hub.Environment(os.Getenv)
+	if getenv == nil {
+		getenv = func(string) string { return "" }
+	}
+	o, err := hub.Environment(getenv)
 	if err != nil {
 		return "", "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mcil/mcil/dataset"
@@ -97,9 +98,12 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 			r.position[label] = len(r.position)
 		}
 	}
-	backbone, err := loadBackbone(ctx, r.o.Weights, r.o.Model, r.o.Seed, r.data, labels, r.o.Progress)
+	backbone, err := loadBackbone(ctx, r.o.Weights, r.o.Model, r.o.Seed, r.data, labels, r.o.Getenv, r.o.Progress)
 	if err != nil {
 		return "", err
+	}
+	if r.o.MaxText == backbone.weights.Config.MaxText {
+		r.o.MaxText = 0 // one run, whether it is said or not
 	}
 	if err := backbone.extendText(r.o.MaxText); err != nil {
 		return "", err
@@ -173,6 +177,10 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 		return report, false, begin()
 	case err != nil:
 		return report, false, fmt.Errorf("run: %w", err)
+	case old.Digest != digest && old.WeightsCommit != "" && r.commit != "" && old.WeightsCommit != r.commit:
+		name, _, _ := strings.Cut(r.o.Weights, "@")
+		return report, false, fmt.Errorf("run %s: %s was at %s, and is at %s now: give %s@%s to go on, --force to start afresh, or another --out: %w",
+			r.o.Out, name, old.WeightsCommit, r.commit, name, old.WeightsCommit, dataset.ErrRefused)
 	case old.Digest != digest:
 		return report, false, fmt.Errorf("run %s: was made with other settings, data or weights: give --force to start afresh, or another --out: %w", r.o.Out, dataset.ErrRefused)
 	}

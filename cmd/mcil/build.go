@@ -78,7 +78,7 @@ func (c *buildCmd) Run(ctx context.Context, e *env) error {
 	if inside(pictures.Spec(), c.Out) {
 		return usageError{fmt.Errorf("--out=%s is inside the source, whose listing it would change: choose another folder", c.Out)}
 	}
-	captions, about, err := captionsOf(e, pictures, path, t)
+	captions, about, err := captionsOf(e, pictures, path, &t)
 	if err != nil {
 		return err
 	}
@@ -118,14 +118,18 @@ func (c *buildCmd) summary(e *env, m schemas.DatasetManifest) error {
 
 // captionsPath is where the captions are that --captions and --variant name.
 func captionsPath(path, variant string) (string, error) {
+	if info, err := os.Stat(path); variant != "" && err == nil && !info.IsDir() {
+		return "", usageError{fmt.Errorf("--variant=%s has no effect with --captions=%s, which is a file and no caption store: leave it out", variant, path)}
+	}
 	if variant != "" || path != "" && isCaptions(path) {
 		return variantOf(path, variant)
 	}
 	return path, nil
 }
 
-// captionsOf finds where texts come from: a caption store, a file, or, where no path is given, the source itself.
-func captionsOf(e *env, s dataset.Source, path string, t caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
+// captionsOf finds where texts come from: a caption store, a file, or, where no path is given, the source itself. t, which
+// may be nil, is for [checked].
+func captionsOf(e *env, s dataset.Source, path string, t *caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
 	if path == "" {
 		titled, ok := s.(dataset.Captioned)
 		if !ok || !hasText(titled) {
@@ -165,7 +169,7 @@ func plainCaption(raw string) dataset.Caption {
 }
 
 // stored reads a caption store.
-func stored(e *env, s dataset.Source, path string, t caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
+func stored(e *env, s dataset.Source, path string, t *caption.Thresholds) (build.CaptionOf, schemas.CaptionsSummary, error) {
 	store, err := caption.OpenStore(path)
 	if err != nil {
 		return nil, schemas.CaptionsSummary{}, err
@@ -202,8 +206,8 @@ func stored(e *env, s dataset.Source, path string, t caption.Thresholds) (build.
 
 // checked makes and checks the captions of all pictures of s at once, on all cores, and completes what is said about them.
 // find returns a caption and the reason why its writer stopped. Whether a caption names its class is for build to find, which
-// knows all names of it.
-func checked(s dataset.Source, t caption.Thresholds, about schemas.CaptionsSummary, find func(entry dataset.Entry) (dataset.Caption, string, bool)) (build.CaptionOf, schemas.CaptionsSummary) {
+// knows all names of it. Where t is nil captions are made and not checked.
+func checked(s dataset.Source, t *caption.Thresholds, about schemas.CaptionsSummary, find func(entry dataset.Entry) (dataset.Caption, string, bool)) (build.CaptionOf, schemas.CaptionsSummary) {
 	entries := s.Entries()
 	made := make([]*dataset.Caption, len(entries))
 	var wg sync.WaitGroup
@@ -212,7 +216,9 @@ func checked(s dataset.Source, t caption.Thresholds, about schemas.CaptionsSumma
 		wg.Go(func() {
 			for i := w; i < len(entries); i += workers {
 				if c, finish, ok := find(entries[i]); ok {
-					c.Flags, c.FlagValues = caption.Columns(t.Check(c.Text, c.Raw, finish, c.Prompt))
+					if t != nil {
+						c.Flags, c.FlagValues = caption.Columns(t.Check(c.Text, c.Raw, finish, c.Prompt))
+					}
 					made[i] = &c
 				}
 			}
@@ -220,14 +226,31 @@ func checked(s dataset.Source, t caption.Thresholds, about schemas.CaptionsSumma
 	}
 	wg.Wait()
 	captions := make(map[dataset.ID]*dataset.Caption, len(entries))
-	var duplicates caption.Duplicates
 	for i, c := range made {
 		if c != nil {
 			captions[entries[i].ID] = c
-			duplicates.Add(entries[i].ID.WNID(), c.Text)
 		}
 	}
-	found, n := duplicates.Find(t), 0
+	if t != nil {
+		about.Thresholds, about.Duplicates = t.Named(), duplicates(entries, made, *t)
+	}
+	return func(id dataset.ID) (dataset.Caption, bool) {
+		if c := captions[id]; c != nil {
+			return *c, true
+		}
+		return dataset.Caption{}, false
+	}, about
+}
+
+// duplicates flags captions that others say, too. That of entry i is made[i], or nil.
+func duplicates(entries []dataset.Entry, made []*dataset.Caption, t caption.Thresholds) schemas.DuplicatesSummary {
+	var all caption.Duplicates
+	for i, c := range made {
+		if c != nil {
+			all.Add(entries[i].ID.WNID(), c.Text)
+		}
+	}
+	found, n := all.Find(t), 0
 	for _, c := range made {
 		if c == nil {
 			continue
@@ -237,13 +260,7 @@ func checked(s dataset.Source, t caption.Thresholds, about schemas.CaptionsSumma
 		}
 		n++
 	}
-	about.Thresholds, about.Duplicates = t.Named(), found.Summary()
-	return func(id dataset.ID) (dataset.Caption, bool) {
-		if c := captions[id]; c != nil {
-			return *c, true
-		}
-		return dataset.Caption{}, false
-	}, about
+	return found.Summary()
 }
 
 // unmatched counts the captions of pictures that s does not list, and warns of them.
@@ -267,8 +284,13 @@ func unmatched(e *env, s dataset.Source, ids iter.Seq[dataset.ID]) int {
 // inside says whether a folder is below the source of a spec.
 func inside(spec, dir string) bool {
 	_, root, _ := strings.Cut(spec, ":")
+	return below(root, dir)
+}
+
+// below says whether a path is inside a folder.
+func below(root, path string) bool {
 	from, err := filepath.Abs(root)
-	to, err2 := filepath.Abs(dir)
+	to, err2 := filepath.Abs(path)
 	if err != nil || err2 != nil {
 		return false
 	}

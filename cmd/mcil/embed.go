@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"github.com/mcil/mcil/dataset/source"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/method"
 )
 
 type embedCmd struct {
@@ -47,16 +49,13 @@ func (c *embedCmd) Validate() error {
 		return fmt.Errorf("--captions=%s: a dataset has captions of its own: give none for empty texts, or leave it out", c.Captions)
 	case c.Variant != "" && (c.Captions == "" || c.Captions == noText):
 		return errors.New("--variant has no effect without --captions")
-	case c.BatchSize < 1:
-		return fmt.Errorf("--batch-size=%d: choose 1 or more", c.BatchSize)
+	case c.BatchSize < 1 || c.BatchSize > method.MostBatch:
+		return fmt.Errorf("--batch-size=%d: choose 1 to %d", c.BatchSize, method.MostBatch)
 	case c.Workers < 0:
 		return fmt.Errorf("--workers=%d: choose 1 or more", c.Workers)
 	}
 	if _, err := caption.VariantDir("", c.Variant); err != nil {
 		return fmt.Errorf("--variant: %w", err)
-	}
-	if err := checkMaxText(c.MaxText); err != nil {
-		return err
 	}
 	return c.options(&env{}).Validate()
 }
@@ -64,7 +63,7 @@ func (c *embedCmd) Validate() error {
 func (c *embedCmd) options(e *env) train.EmbedOptions {
 	o := train.EmbedOptions{
 		Weights: c.Weights, Out: c.Out, Attention: c.Attention, MaxText: c.MaxText, ApplyOrientation: c.Orient, BatchSize: c.BatchSize, Workers: c.Workers,
-		Force: c.Force, Program: e.program, Progress: e.progress.events(""),
+		Force: c.Force, Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(""),
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -102,6 +101,11 @@ func (c *embedCmd) input(ctx context.Context, e *env) (in train.EmbedInput, done
 		if err != nil {
 			return in, nil, err
 		}
+		for _, dir := range []string{c.Data, data.Dir} {
+			if err := c.outside("dataset", dir); err != nil {
+				return in, nil, errors.Join(err, data.Close())
+			}
+		}
 		split := c.Split
 		if split == "" {
 			split = dataset.Test
@@ -121,15 +125,14 @@ func (c *embedCmd) input(ctx context.Context, e *env) (in train.EmbedInput, done
 	if err != nil {
 		return in, nil, err
 	}
-	for _, out := range []string{c.Out, c.Attention} {
-		if out != "" && inside(pictures.Spec(), out) {
-			return in, nil, errors.Join(usageError{fmt.Errorf("%s is inside the source, whose listing it would change: choose another folder", out)}, pictures.Close())
-		}
+	_, root, _ := strings.Cut(pictures.Spec(), ":")
+	if err := c.outside("source", root); err != nil {
+		return in, nil, errors.Join(err, pictures.Close())
 	}
 	if path == noText {
 		return train.EmbedSource(pictures, schemas.EmbeddingCaptions{From: schemas.CaptionsFromNone}, nil), pictures.Close, nil
 	}
-	captions, about, err := captionsOf(e, pictures, path, caption.Thresholds{})
+	captions, about, err := captionsOf(e, pictures, path, nil)
 	if err != nil {
 		var usage usageError
 		if path == "" && errors.As(err, &usage) {
@@ -144,11 +147,41 @@ func (c *embedCmd) input(ctx context.Context, e *env) (in train.EmbedInput, done
 // embeddingManifest is the manifest beside a file of features.
 func embeddingManifest(path string) string { return strings.TrimSuffix(path, ".npy") + ".json" }
 
-// isEmbedding tells features, or their manifest, by the manifest.
+// outside refuses files inside what is read, which is in dir.
+func (c *embedCmd) outside(what, dir string) error {
+	for _, out := range []string{c.Out, c.Attention} {
+		if out != "" && below(dir, out) {
+			return usageError{fmt.Errorf("%s is inside the %s, whose listing it would change: choose another folder", out, what)}
+		}
+	}
+	return nil
+}
+
+// isEmbedding tells features, or their manifest, by the beginning of the manifest: any file may be asked about.
 func isEmbedding(path string) bool {
-	var head schemas.Header
-	b, err := os.ReadFile(manifestOf(path))
-	return err == nil && json.Unmarshal(b, &head) == nil && head.Schema == schemas.EmbeddingHeader.Schema
+	if !strings.HasSuffix(manifestOf(path), ".json") {
+		return false
+	}
+	f, err := os.Open(manifestOf(path))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	d := json.NewDecoder(io.LimitReader(f, 64<<10))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	for d.More() {
+		key, err := d.Token()
+		var value any
+		if err != nil || d.Decode(&value) != nil {
+			return false
+		}
+		if key == "schema" {
+			return value == schemas.EmbeddingHeader.Schema
+		}
+	}
+	return false
 }
 
 // manifestOf is the manifest of a file of features, or the file itself where it is a manifest.

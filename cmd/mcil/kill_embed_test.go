@@ -46,6 +46,26 @@ func TestKilledEmbed(t *testing.T) {
 	}
 	whole := time.Since(began)
 	want := datasettest.Tree(t, filepath.Join(dir, "reference"))
+
+	first := embed("twice") // two at once: the second is refused, or finds the first one's work
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "twice", "f.json.partial")); err == nil {
+			break
+		}
+	}
+	second := embed("twice")
+	out, err := second.CombinedOutput()
+	if code := second.ProcessState.ExitCode(); code != exitFailures && (code != exitRefused || !strings.Contains(string(out), "another mcil embed is writing it")) {
+		t.Errorf("the second of two: %v\n%s", err, out)
+	}
+	if first.Wait(); first.ProcessState.ExitCode() != exitFailures {
+		t.Errorf("the first of two: %v", first.ProcessState)
+	}
+	datasettest.SameTree(t, datasettest.Tree(t, filepath.Join(dir, "twice")), want)
+
 	random := rand.New(rand.NewPCG(1, 2))
 	hits := 0
 	for life := 0; ; life++ {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,15 +20,19 @@ import (
 )
 
 // serveHub is a Hugging Face Hub with one repository, owner/name: its files are those of a folder. $HF_ENDPOINT is its URL. It
-// breaks off the first download of weights in the middle where cut is given.
+// breaks off the first download of weights in the middle where cut is given, has another commit where moved is, and lets
+// nobody in where denied is.
 func serveHub(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: hub DIR [cut]")
+		ts.Fatalf("usage: hub DIR [cut|moved|denied]")
 	}
-	const commit = "0123456789abcdef0123456789abcdef01234567"
+	commit := "0123456789abcdef0123456789abcdef01234567"
 	dir, log := ts.MkAbs(args[0]), ts.MkAbs("hub.log")
 	var mu sync.Mutex
-	cut := len(args) > 1
+	cut, denied := slices.Contains(args[1:], "cut"), slices.Contains(args[1:], "denied")
+	if slices.Contains(args[1:], "moved") {
+		commit = "1123456789abcdef0123456789abcdef01234567"
+	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -36,7 +41,11 @@ func serveHub(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintln(f, r.URL.Path, r.Header.Get("Range"), r.Header.Get("Authorization"))
 			f.Close()
 		}
-		if r.URL.Path == "/api/models/owner/name/revision/main" {
+		if denied {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if revision, ok := strings.CutPrefix(r.URL.Path, "/api/models/owner/name/revision/"); ok && (revision == "main" || revision == commit) {
 			files, err := tree(dir)
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)

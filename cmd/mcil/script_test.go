@@ -29,7 +29,7 @@ import (
 //	fixture NAME...                put the folders pictures, captions or dataset here: 4 classes of 4 pictures
 //	serve                          start mcil serve; $URL is what it prints
 //	endpoint MODE [NAME]           start an endpoint of the test's own; $URL, or $NAME, is its URL. See [modes]
-//	hub DIR [cut]                  serve the weights in DIR as hf:owner/name; requests are lines of hub.log. See [serveHub]
+//	hub DIR [cut|moved|denied]     serve the weights in DIR as hf:owner/name; requests are lines of hub.log. See [serveHub]
 //	batchserver DIR OUTPUT ERRORS  answer the requests of export-batch as the OpenAI Batch API does
 //	same A B, different A B        compare two files or folders
 //	whole DIR                      nothing temporary or partial is left in DIR
@@ -129,7 +129,7 @@ func checkExit(ts *testscript.TestScript, want int, err error, stdout, stderr st
 }
 
 var (
-	progressLine = regexp.MustCompile(`^[^:]+(: [^:]+)*: \d+(/\d+, [\d.]+/s, .* left| in [\d.a-zµ]+, [\d.]+/s)$`)
+	progressLine = regexp.MustCompile(`^[^:]+(: [^:]+)*(\(.*\))?: \d+(/\d+, [\d.]+/s, .* left| in [\d.a-zµ]+, [\d.]+/s)$`)
 	noise        = regexp.MustCompile(`%!|goroutine \d|panic|runtime error|\(0x|0xc0|<nil>|\*?\b(fs|os|url|net|errors|json|yaml)\.[A-Z]\w*Error\b|&\{|map\[`)
 )
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -42,8 +43,8 @@ func (f scheduleFlags) validate(epochs int, learningRate float64, seed uint64) e
 	switch {
 	case epochs < 1:
 		return fmt.Errorf("--epochs=%d: choose 1 or more", epochs)
-	case f.BatchSize < 1:
-		return fmt.Errorf("--batch-size=%d: choose 1 or more", f.BatchSize)
+	case f.BatchSize < 1 || f.BatchSize > method.MostBatch:
+		return fmt.Errorf("--batch-size=%d: choose 1 to %d", f.BatchSize, method.MostBatch)
 	case !(learningRate > 0 && learningRate < 100):
 		return fmt.Errorf("--learning-rate=%g: choose a small number above 0, such as 0.001", learningRate)
 	case !(f.WeightDecay >= 0 && f.WeightDecay < 100):
@@ -52,14 +53,6 @@ func (f scheduleFlags) validate(epochs int, learningRate float64, seed uint64) e
 		return fmt.Errorf("--warmup=%g: choose a share of the steps from 0 to below 1", f.Warmup)
 	case seed == 0:
 		return errors.New("--seed=0: choose 1 or more")
-	}
-	return nil
-}
-
-// checkMaxText refuses what cannot be; 0 is the model's own.
-func checkMaxText(n int) error {
-	if n != 0 && (n < vilt.LeastMaxText || n > vilt.MostMaxText) {
-		return fmt.Errorf("--max-text=%d: choose a number of tokens from %d to %d", n, vilt.LeastMaxText, vilt.MostMaxText)
 	}
 	return nil
 }
@@ -84,10 +77,10 @@ func (c *pretrainCmd) Validate() error {
 	if !(c.Drop >= 0 && c.Drop < 1) {
 		return fmt.Errorf("--drop=%g: choose a share from 0 to below 1", c.Drop)
 	}
-	if err := checkMaxText(c.MaxText); err != nil {
+	if err := c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed); err != nil {
 		return err
 	}
-	return c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed)
+	return c.options(&env{}).Validate()
 }
 
 func (c *pretrainCmd) options(e *env) train.PretrainOptions {
@@ -144,8 +137,6 @@ func (c *trainCmd) Validate() error {
 		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
 	case c.Exemplars == "none" && c.Repair != nil:
 		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
-	case checkMaxText(c.MaxText) != nil:
-		return checkMaxText(c.MaxText)
 	case c.Phases < 1:
 		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
@@ -165,7 +156,7 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
 		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
-		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(name),
+		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
 	if c.Budget != nil {
 		o.Budget = *c.Budget

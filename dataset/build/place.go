@@ -77,8 +77,11 @@ func (p *place) begin() error {
 	if err != nil {
 		return err
 	}
-	if err := p.take(f); err != nil {
+	if err := schemas.Lock(f, p.partial); err != nil {
 		f.Close()
+		if errors.Is(err, schemas.ErrLocked) { // or it was another process's and has its final name
+			err = fmt.Errorf("another build is writing it: wait for it, or give another --out: %w", dataset.ErrRefused)
+		}
 		return err
 	}
 	p.lock = f
@@ -87,22 +90,6 @@ func (p *place) begin() error {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(p.partial, d.Name())))
 	}
 	return errors.Join(err, p.discard())
-}
-
-// take locks the folder partial, unless another process has it, or had it and gave it its final name.
-func (p *place) take(f *os.File) error {
-	busy := fmt.Errorf("another build is writing it: wait for it, or give another --out: %w", dataset.ErrRefused)
-	if err := lock(f); err != nil {
-		return busy
-	}
-	locked, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if named, err := os.Stat(p.partial); err != nil || !os.SameFile(locked, named) {
-		return busy
-	}
-	return nil
 }
 
 // release ends what begin began, after finish or in its place.

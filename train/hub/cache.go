@@ -34,12 +34,38 @@ func (c *client) cached() (Snapshot, bool) {
 			return Snapshot{}, false
 		}
 	}
-	s := Snapshot{Dir: c.snapshot(commit), Commit: commit}
-	has := func(name string) bool {
-		info, err := os.Stat(filepath.Join(s.Dir, name))
-		return err == nil && info.Mode().IsRegular() && info.Size() > 0
+	has := func(name string) bool { return c.has(commit, name) }
+	return Snapshot{Dir: c.snapshot(commit), Commit: commit}, has(configFile) && has(vocabFile) && (has(tensorFile) || has(torchFile))
+}
+
+func (c *client) has(commit, name string) bool {
+	info, err := os.Stat(filepath.Join(c.snapshot(commit), name))
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// unseenFile is there where it is known that the commit has no classes of pretraining.
+func (c *client) unseenFile(commit string) string {
+	return filepath.Join(c.dir, ".no_exist", commit, seenFile)
+}
+
+// knowsSeen says whether the classes of pretraining are there, or known not to be. Other programs do not ask for them.
+func (c *client) knowsSeen(commit string) bool {
+	info, err := os.Stat(c.unseenFile(commit))
+	return c.has(commit, seenFile) || err == nil && info.Mode().IsRegular()
+}
+
+// noteUnseen notes that the commit has no classes of pretraining.
+func (c *client) noteUnseen(commit string) {
+	if c.knowsSeen(commit) {
+		return
 	}
-	return s, has(configFile) && has(vocabFile) && (has(tensorFile) || has(torchFile))
+	err := os.MkdirAll(filepath.Dir(c.unseenFile(commit)), 0o777)
+	if err == nil {
+		err = os.WriteFile(c.unseenFile(commit), nil, 0o666)
+	}
+	if err != nil {
+		c.o.Notice(fmt.Sprintf("the cache cannot note that there is no %s: %v", seenFile, err))
+	}
 }
 
 // writeRef notes the commit of a branch or a tag. A cache that is whole may be read-only, so an error is no more than told.
@@ -50,16 +76,34 @@ func (c *client) writeRef(commit string) {
 	if b, err := os.ReadFile(c.refFile()); err == nil && strings.TrimSpace(string(b)) == commit {
 		return
 	}
-	err := os.MkdirAll(filepath.Dir(c.refFile()), 0o777)
-	if err == nil {
-		err = schemas.WriteFile(c.refFile(), func(w io.Writer) error {
-			_, err := io.WriteString(w, commit)
-			return err
-		})
-	}
-	if err != nil {
+	if err := c.replaceRef(commit); err != nil {
 		c.o.Notice(fmt.Sprintf("the cache cannot note what %s is, for when there is no network: %v", c.repo.Revision, err))
 	}
+}
+
+// replaceRef writes the ref by way of a temporary file outside refs: all that lies in there counts as a ref, what a killed
+// program leaves, too.
+func (c *client) replaceRef(commit string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(c.refFile()), 0o777); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(c.dir, ".ref.tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(temporary.Name())
+		}
+	}()
+	_, err = temporary.WriteString(commit)
+	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary.Name(), c.refFile()); err != nil {
+		return err
+	}
+	return schemas.SyncDir(filepath.Dir(c.refFile()))
 }
 
 // whole says whether there is a file of that size.
@@ -81,7 +125,7 @@ func (c *client) bring(ctx context.Context, commit string, f file) error {
 			return err
 		}
 	}
-	partial := blob + ".incomplete"
+	partial, locked := blob+".incomplete", true
 	unlock, err := c.lock(ctx, filepath.Join(locks, f.digest+".lock"))
 	if errors.Is(err, errors.ErrUnsupported) { // two may be at it: to each its own file, from the start
 		var own *os.File
@@ -90,7 +134,7 @@ func (c *client) bring(ctx context.Context, commit string, f file) error {
 			defer os.Remove(partial)
 			err = own.Close()
 		}
-		unlock = func() {}
+		locked, unlock = false, func() {}
 	}
 	if err != nil {
 		return err
@@ -98,6 +142,11 @@ func (c *client) bring(ctx context.Context, commit string, f file) error {
 	defer unlock()
 	if !whole(blob, f.size) {
 		if err := c.download(ctx, commit, f, partial, blob); err != nil {
+			return err
+		}
+	}
+	if locked { // a copy of a program that was killed, where links cannot be made
+		if err := schemas.RemoveTemporary(filepath.Dir(pointer), f.name); err != nil {
 			return err
 		}
 	}
@@ -202,6 +251,7 @@ func (c *client) part(ctx context.Context, address string, f file, w *os.File, a
 		return at, err
 	}
 	defer res.Body.Close()
+	had := at
 	switch {
 	case res.StatusCode == http.StatusPartialContent && startsAt(res.Header.Get("Content-Range"), at):
 	case res.StatusCode == http.StatusOK: // from the start, whatever was asked for
@@ -214,8 +264,8 @@ func (c *client) part(ctx context.Context, address string, f file, w *os.File, a
 	default:
 		return at, c.statusError(res)
 	}
-	if n := res.ContentLength; n > f.size-at {
-		return at, fmt.Errorf("%s announces %d bytes where %d are to come: %w", c.shown, n, f.size-at, schemas.ErrDamaged)
+	if err := f.refuse(res, at); err != nil { // before it spoils what there is
+		return had, &awayError{host: c.shown, cause: err}
 	}
 	body := &reader{res.Body, alive}
 	buf := make([]byte, 256<<10)
@@ -239,6 +289,21 @@ func (c *client) part(ctx context.Context, address string, f file, w *os.File, a
 		return at, fmt.Errorf("%s sends more than the %d bytes that it tells: %w", c.shown, f.size, schemas.ErrDamaged)
 	}
 	return at, nil
+}
+
+// refuse says why an answer cannot be the file from at on. A part may be shorter than asked for; all is all.
+func (f file) refuse(res *http.Response, at int64) error {
+	encoding, n, toCome := res.Header.Get("Content-Encoding"), res.ContentLength, f.size-at
+	html := strings.HasPrefix(res.Header.Get("Content-Type"), "text/html")
+	switch {
+	case encoding != "" && encoding != "identity":
+		return fmt.Errorf("it answers in the encoding %.20q, which was not asked for", encoding)
+	case n > toCome, n >= 0 && n < toCome && res.StatusCode == http.StatusOK:
+		return fmt.Errorf("it answers %d bytes where %d are to come: a login page in between?", n, toCome)
+	case n < 0 && html:
+		return fmt.Errorf("it answers a page where %d bytes of a file are to come: a login page in between?", toCome)
+	}
+	return nil
 }
 
 // startsAt reads the beginning of a Content-Range.

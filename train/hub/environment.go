@@ -59,7 +59,15 @@ func Environment(getenv func(string) string) (Options, error) {
 	if err != nil {
 		return fail(err)
 	}
-	o := Options{Endpoint: first("HF_ENDPOINT"), Offline: isTrue(first("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))}
+	o := Options{Endpoint: first("HF_ENDPOINT")}
+	for _, name := range []string{"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"} {
+		if v := getenv(name); v != "" { // a no of the first counts
+			if isTrue(v) {
+				o.Offline = name
+			}
+			break
+		}
+	}
 	if o.Cache, err = expand(cmp.Or(first("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"), filepath.Join(root, "hub"))); err != nil {
 		return fail(err)
 	}

@@ -14,17 +14,20 @@
 //	models--OWNER--NAME/blobs/DIGEST.incomplete  what there is of it
 //	models--OWNER--NAME/snapshots/COMMIT/FILE    a relative link to it; a copy where links cannot be made
 //	models--OWNER--NAME/refs/REVISION            the commit; written when the snapshot is whole
+//	models--OWNER--NAME/.no_exist/COMMIT/FILE    empty: the commit has no such file
 //	.locks/models--OWNER--NAME/DIGEST.lock
 //
 // It is huggingface_hub's, which reads what this package writes, and the other way round. What lies there with the right
 // length is not downloaded again, whoever put it there. No name that a server sends becomes part of a path but a checked
-// commit or digest.
+// commit or digest. Temporary files lie where no program takes them for a ref; what killed programs left of them goes with a
+// later download.
 //
 // # With and without network
 //
-// A branch or a tag is asked for anew each time, for it may have moved; where the Hub cannot be reached, or must not be, the
-// commit that refs tells is taken if it is whole. A commit that is whole is not asked for at all. Where nothing helps, the
-// error says which files to bring and where to put them.
+// A branch or a tag is asked for anew each time, for it may have moved; where the Hub cannot be reached, must not be, or does
+// not let one in, the commit that refs tells is taken if it is whole. A commit that is whole is not asked for, but for one
+// thing: other programs leave mcil.json out, and with it the classes of pretraining, so the Hub is asked once whether there is
+// one. Where nothing helps, the error says which files to bring and where to put them.
 //
 // The token goes to the endpoint alone, not to the hosts that it redirects to.
 package hub
@@ -35,6 +38,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +111,7 @@ type Options struct {
 	Endpoint string // URL without a path's end; default https://huggingface.co
 	Cache    string // folder that holds models--OWNER--NAME; required
 	Token    string // sent to the endpoint; default none
-	Offline  bool   // nothing is asked
+	Offline  string // variable that forbids to ask, such as HF_HUB_OFFLINE; default: it is asked
 	// Attempts is how often in a row a request may fail in a way that may pass; default 5. The list of files is asked
 	// for 3 times at most, and once where the cache will do.
 	Attempts int
@@ -147,32 +151,56 @@ func Fetch(ctx context.Context, r Repo, o Options) (Snapshot, error) {
 
 func (c *client) fetch(ctx context.Context) (Snapshot, error) {
 	cached, found := c.cached()
-	if found && cached.Commit == c.repo.Revision {
+	pinned := found && cached.Commit == c.repo.Revision
+	unknown := ""
+	if found && !c.knowsSeen(cached.Commit) {
+		unknown = fmt.Sprintf("; it has no %s, so its classes of pretraining, if any, are unknown", seenFile)
+	}
+	if pinned && unknown == "" {
 		return cached, nil
 	}
-	if c.o.Offline {
-		if !found {
-			return Snapshot{}, fmt.Errorf("not in the cache, and HF_HUB_OFFLINE is set: %s: %w", c.whatToBring(), schemas.ErrRefused)
-		}
-		c.o.Notice(fmt.Sprintf("commit %.12s from the cache, not asked for: HF_HUB_OFFLINE is set", cached.Commit))
+	fromCache := func(why string) (Snapshot, error) {
+		c.o.Notice(fmt.Sprintf("commit %.12s from the cache%s%s", cached.Commit, why, unknown))
 		return cached, nil
+	}
+	if c.o.Offline != "" {
+		if !found {
+			return Snapshot{}, fmt.Errorf("not in the cache, and %s is set: %s: %w", c.o.Offline, c.whatToBring(), schemas.ErrRefused)
+		}
+		return fromCache(fmt.Sprintf(", not asked for: %s is set", c.o.Offline))
 	}
 	commit, files, err := c.list(ctx, found)
 	var away *awayError
+	var denied *deniedError
 	switch {
-	case err != nil && ctx.Err() == nil && errors.As(err, &away) && found:
-		c.o.Notice(fmt.Sprintf("commit %.12s from the cache: %s", cached.Commit, strings.Join(strings.Fields(err.Error()), " ")))
-		return cached, nil
+	case err != nil && ctx.Err() == nil && found && (pinned || errors.As(err, &away) || errors.As(err, &denied)):
+		return fromCache(": " + inLine(err))
 	case err != nil:
 		return Snapshot{}, c.explain(err)
 	}
+	if pinned { // all else is there, though it may be weights in the other format than the listing's first choice
+		files = slices.DeleteFunc(files, func(f file) bool { return f.name != seenFile })
+	}
 	for _, f := range files {
-		if err := c.bring(ctx, commit, f); err != nil {
+		err := c.bring(ctx, commit, f)
+		switch {
+		case err != nil && errors.As(err, &denied) && found && cached.Commit != commit: // a gated one's listing is for all
+			return fromCache(fmt.Sprintf(": %s of commit %.12s: %s", f.name, commit, inLine(err)))
+		case err != nil:
 			return Snapshot{}, fmt.Errorf("%s: %w", f.name, c.explain(err))
 		}
 	}
+	if !slices.ContainsFunc(files, func(f file) bool { return f.name == seenFile }) {
+		c.noteUnseen(commit)
+	}
 	c.writeRef(commit)
+	c.sweep(commit)
 	return Snapshot{Dir: c.snapshot(commit), Commit: commit}, nil
+}
+
+// inLine is an error as part of a notice.
+func inLine(err error) string {
+	return strings.TrimSuffix(strings.Join(strings.Fields(err.Error()), " "), ": "+schemas.ErrRefused.Error())
 }
 
 // explain adds to an error of the network what to do without one.

@@ -1,9 +1,12 @@
 package hub
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -167,4 +170,86 @@ func FuzzListing(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPortal: an answer that cannot be the file spoils nothing of what there is, and the next fetch goes on.
+func TestPortal(t *testing.T) {
+	const page = "<html>log in</html>"
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter, b []byte)
+		want   string
+	}{
+		"short page": {func(w http.ResponseWriter, b []byte) { io.WriteString(w, page) }, "it answers 19 bytes where 300000 are to come: a login page in between?: try again, or bring"},
+		"empty":      {func(w http.ResponseWriter, b []byte) {}, "it answers 0 bytes where 300000 are to come"},
+		"page of no length": {func(w http.ResponseWriter, b []byte) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.(http.Flusher).Flush()
+			io.WriteString(w, page)
+		}, "it answers a page where 300000 bytes of a file are to come"},
+		"gzip": {func(w http.ResponseWriter, b []byte) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.(http.Flusher).Flush()
+			w.Write(make([]byte, 1000))
+		}, `it answers in the encoding "gzip", which was not asked for`},
+		"gzip part": {func(w http.ResponseWriter, b []byte) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Range", "bytes 290000-299999/300000")
+			w.WriteHeader(http.StatusPartialContent)
+			w.Write(make([]byte, 10_000))
+		}, `it answers in the encoding "gzip"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newTestHub(t)
+			h.before = func(w http.ResponseWriter, r *http.Request) bool {
+				if strings.HasSuffix(r.URL.Path, torchFile) {
+					c.answer(w, h.files[torchFile])
+					return true
+				}
+				return false
+			}
+			o := h.options(t)
+			partial := h.blob(o, torchFile) + ".incomplete"
+			leave(t, partial, h.files[torchFile][:290_000])
+			if _, err := Fetch(t.Context(), testRepo, o); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if b, err := os.ReadFile(partial); err != nil || !bytes.Equal(b, h.files[torchFile][:290_000]) {
+				t.Errorf("the partial file has %d bytes (%v)", len(b), err)
+			}
+			h.before = nil
+			h.requests("")
+			s, err := Fetch(t.Context(), testRepo, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.check(t, s, o)
+			if got := h.requests(torchFile); len(got) != 1 || !strings.HasSuffix(got[0], " bytes=290000-") {
+				t.Errorf("requests %q", got)
+			}
+		})
+	}
+}
+
+// TestNoURL: an address to redirect to that cannot be parsed is shown without what is signed or secret in it.
+func TestNoURL(t *testing.T) {
+	for location, want := range map[string]string{
+		`https://cdn.example/x%zz?Signature=SECRET`:       `it redirects to "https://cdn.example/x%zz", which is no URL`,
+		`https://cdn.example/x%zz?a="b"&Signature=SECRET`: `it redirects to "https://cdn.example/x%zz", which is no URL`,
+		`https://u:SECRET@cdn.example:x/y#SECRET`:         `it redirects to "cdn.example:x/y", which is no URL`,
+	} {
+		h := newTestHub(t)
+		h.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, torchFile) {
+				w.Header().Set("Location", location)
+				w.WriteHeader(http.StatusFound)
+				return true
+			}
+			return false
+		}
+		o := h.options(t)
+		o.Attempts = 1
+		if _, err := Fetch(t.Context(), testRepo, o); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v", location, err)
+		}
+	}
 }

@@ -62,8 +62,32 @@ func newClient(r Repo, o Options) (*client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
 	c := &client{repo: r, o: o, endpoint: endpoint, shown: endpoint.Redacted(), dir: filepath.Join(o.Cache, r.folder())}
-	c.http = &http.Client{Transport: transport, CheckRedirect: c.redirect}
+	c.http = &http.Client{Transport: locations{transport}, CheckRedirect: c.redirect}
 	return c, nil
+}
+
+// locations is a transport that refuses a redirection to what is no URL, for the client would show all of it.
+type locations struct{ *http.Transport }
+
+func (t locations) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := t.Transport.RoundTrip(req)
+	if err != nil || res.StatusCode < 300 || res.StatusCode > 399 {
+		return res, err
+	}
+	to := res.Header.Get("Location")
+	if _, err := req.URL.Parse(to); err == nil {
+		return res, nil
+	}
+	res.Body.Close()
+	return nil, fmt.Errorf("it redirects to %.200q, which is no URL", hostAndPath(to))
+}
+
+// hostAndPath is what may be shown of an address that cannot be parsed: no signature and no password.
+func hostAndPath(address string) string {
+	if i := strings.IndexAny(address, "?#"); i >= 0 {
+		address = address[:i]
+	}
+	return address[strings.LastIndexByte(address, '@')+1:]
 }
 
 // redirect keeps the token from other hosts, another port of the same one included.
@@ -125,12 +149,18 @@ type awayError struct {
 func (e *awayError) Error() string { return e.host + " cannot be reached: " + e.cause.Error() }
 func (e *awayError) Unwrap() error { return e.cause }
 
+// deniedError says that the Hub does not give this user what was asked for; what is in the cache may do instead.
+type deniedError struct{ error }
+
+func (e *deniedError) Unwrap() error { return e.error }
+
 // statusError is what a status other than success means. Nothing of the answer's text is shown: it may say the token back.
 func (c *client) statusError(res *http.Response) error {
 	code := res.StatusCode
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%s answers %d: %s: %w", c.shown, code, fmt.Sprintf(format, args...), schemas.ErrRefused)
 	}
+	deny := func(format string, args ...any) error { return &deniedError{refuse(format, args...)} }
 	page := c.shown + "/" + c.repo.path()
 	elsewhere := res.Request.URL.Host != c.endpoint.Host
 	switch {
@@ -143,15 +173,17 @@ func (c *client) statusError(res *http.Response) error {
 	case elsewhere: // a signed address that has run out, say
 		return &awayError{host: c.shown, cause: fmt.Errorf("the host that it redirects to answers %d", code)}
 	case code == http.StatusUnauthorized && c.o.Token != "":
-		return refuse("the token is not valid, or may not read %s: look at HF_TOKEN", page)
+		return deny("the token is not valid, or may not read %s: look at HF_TOKEN", page)
 	case code == http.StatusUnauthorized:
-		return refuse("there is no public %s: look at the name, or set HF_TOKEN to a token that may read it if it is private or gated", page)
+		return deny("there is no public %s: look at the name, or set HF_TOKEN to a token that may read it if it is private or gated", page)
 	case code == http.StatusForbidden:
-		return refuse("%s is gated or private: ask for access on its page, and set HF_TOKEN to a token of the account that has it", page)
+		return deny("%s is gated or private: ask for access on its page, and set HF_TOKEN to a token of the account that has it", page)
 	case code == http.StatusNotFound && res.Header.Get("X-Error-Code") == "RevisionNotFound":
 		return refuse("%s has no revision %s", page, c.repo.Revision)
+	case code == http.StatusNotFound && res.Header.Get("X-Error-Code") == "EntryNotFound":
+		return refuse("%s has no such file", page)
 	case code == http.StatusNotFound:
-		return refuse("there is no %s with revision %s: look at the name, or set HF_TOKEN if it is private", page, c.repo.Revision)
+		return deny("there is no %s with revision %s: look at the name, or set HF_TOKEN if it is private", page, c.repo.Revision)
 	}
 	return refuse("not what the Hub does: is HF_ENDPOINT right?")
 }

@@ -187,7 +187,7 @@ func TestLengths(t *testing.T) {
 		"announces more": {func(w http.ResponseWriter, b []byte) {
 			w.Header().Set("Content-Length", "300001")
 			w.Write(append(b[:len(b):len(b)], 'x'))
-		}, "announces 300001 bytes where 300000 are to come"},
+		}, "it answers 300001 bytes where 300000 are to come"},
 		"sends more": {func(w http.ResponseWriter, b []byte) {
 			w.(http.Flusher).Flush() // no length
 			w.Write(append(b[:len(b):len(b)], 'x'))

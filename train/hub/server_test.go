@@ -165,6 +165,9 @@ func (h *testHub) check(t *testing.T, s Snapshot, o Options) {
 		}
 		expect = append(expect, "models--o--n/snapshots/"+testCommit+"/"+name, "models--o--n/blobs/"+h.digest(name), ".locks/models--o--n/"+h.digest(name)+".lock")
 	}
+	if h.files[seenFile] == nil {
+		expect = append(expect, "models--o--n/.no_exist/"+testCommit+"/"+seenFile)
+	}
 	if b, err := os.ReadFile(filepath.Join(o.Cache, "models--o--n/refs/main")); err == nil && string(b) != testCommit {
 		t.Errorf("ref %q", b)
 	} else if err == nil {

@@ -14,12 +14,15 @@ import (
 // earlier ViLT repository, with a batch and a number of epochs that a small model needs.
 type Schedule struct {
 	Epochs         int     // default 10
-	BatchSize      int     // default 32
+	BatchSize      int     // default 32, at most [MostBatch]
 	LearningRate   float64 // peak; default 1e-2
 	WeightDecay    float64 // of matrices; default 0.02, negative: none
 	WarmupFraction float64 // of all steps, linear from 0; the rest decays linearly to 0; default 0.1, negative: none
 	Workers        int     // goroutines that prepare examples; default 1
 }
+
+// MostBatch bounds batches: memory for a whole one is taken at the start.
+const MostBatch = 4096
 
 // WithDefaults returns s with every zero field at its default. Doing it twice changes nothing.
 func (s Schedule) WithDefaults() Schedule {
@@ -52,8 +55,8 @@ func (s Schedule) Validate() error {
 	switch {
 	case s.Epochs < 0:
 		return fmt.Errorf("epochs: %d: must be 1 or more", s.Epochs)
-	case s.BatchSize < 0:
-		return fmt.Errorf("batch size: %d: must be 1 or more", s.BatchSize)
+	case s.BatchSize < 0 || s.BatchSize > MostBatch:
+		return fmt.Errorf("batch size: %d: must be between 1 and %d", s.BatchSize, MostBatch)
 	case !(s.LearningRate >= 0 && s.LearningRate < 100):
 		return fmt.Errorf("learning rate: %g: must be above 0, and small", s.LearningRate)
 	case !(s.WeightDecay < 100):

@@ -1,8 +1,8 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
 
-package build
+package schemas
 
 import "os"
 
-// lock does nothing here: two builds into one folder are the caller's to avoid.
+// lock does nothing here: two writers of one file are the caller's to avoid.
 func lock(*os.File) error { return nil }
