@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Loader gathers samples into batches. Samples are made by several goroutines ahead of the consumer; neither their order
-// nor their content depends on how many.
+// Loader gathers samples into batches. Samples are made by several goroutines ahead of the consumer, across the ends of
+// batches and of epochs; neither their order nor their content depends on how many.
 type Loader struct {
 	Items     Items
 	BatchSize int    // default 32
@@ -17,6 +17,10 @@ type Loader struct {
 	Shuffle   bool   // otherwise in the order of Items
 	Seed      uint64 // of the order and of every item's generator
 }
+
+// ahead is how many batches are made beside the one that the consumer has: enough for one that takes much longer than
+// the others, and little memory.
+const ahead = 2
 
 // Epoch yields the batches of one pass; the last may be smaller. The same loader and epoch give the same batches. After an
 // error it stops. Samples may share memory with a cache: they must not be modified.
@@ -26,52 +30,51 @@ func (l Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[[]Sample, error]
 
 // EpochFrom is Epoch without its first batches: what a run that stopped after that many goes on with. They are not made.
 func (l Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[[]Sample, error] {
+	return l.batches(ctx, epoch, epoch+1, batch)
+}
+
+// Epochs yields the batches of the epochs from first to before end, one after another: those that an epoch begins with are
+// made while the consumer is at the end of the one before.
+func (l Loader) Epochs(ctx context.Context, first, end int) iter.Seq2[[]Sample, error] {
+	return l.batches(ctx, first, end, 0)
+}
+
+func (l Loader) batches(ctx context.Context, first, end, batch int) iter.Seq2[[]Sample, error] {
 	return func(yield func([]Sample, error) bool) {
+		if first >= end {
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		order := l.order(epoch)
-		size, workers := max(l.BatchSize, 0), max(1, l.Workers)
-		if size == 0 {
+		size, workers, n := l.BatchSize, max(1, l.Workers), l.Items.Len()
+		if size <= 0 {
 			size = 32
 		}
-		batches := make(chan chan made, 2) // how many batches are made ahead
+		skip := min(batch*size, n)
+		q := &queue{loader: l, epoch: first, end: end, order: l.order(first), at: skip}
+		q.open(max(ahead*size, 2*workers))
 		var wg sync.WaitGroup
 		defer wg.Wait()
-		wg.Go(func() {
-			defer close(batches)
-			for at := batch * size; at < len(order); at += size {
-				next := make(chan made, 1)
-				select {
-				case batches <- next:
-				case <-ctx.Done():
+		defer cancel() // before wg.Wait: a consumer that stops early stops the workers
+		for range workers {
+			wg.Go(func() { q.work(ctx) })
+		}
+		for range end - first {
+			for at := skip; at < n; at += size {
+				samples, err := q.take(ctx, min(size, n-at))
+				if err != nil {
+					yield(nil, err)
 					return
 				}
-				next <- l.make(ctx, epoch, order[at:min(at+size, len(order))], workers)
+				if !yield(samples, nil) {
+					return
+				}
 			}
-		})
-		defer cancel() // before wg.Wait: a consumer that stops early stops the producer
-		for next := range batches {
-			b := <-next
-			if b.err == nil {
-				b.err = ctx.Err()
-			}
-			if b.err != nil {
-				yield(nil, b.err)
-				return
-			}
-			if !yield(b.samples, nil) {
-				return
-			}
+			skip = 0
 		}
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 		}
 	}
-}
-
-type made struct {
-	samples []Sample
-	err     error
 }
 
 func (l Loader) order(epoch int) []int {
@@ -85,22 +88,91 @@ func (l Loader) order(epoch int) []int {
 	return order
 }
 
-func (l Loader) make(ctx context.Context, epoch int, indices []int, workers int) made {
-	samples, errs := make([]Sample, len(indices)), make([]error, len(indices))
-	var wg sync.WaitGroup
-	for w := range min(workers, len(indices)) {
-		wg.Go(func() {
-			for k := w; k < len(indices); k += workers {
-				rng := rand.New(rand.NewPCG(l.Seed^uint64(epoch)<<32, uint64(indices[k])+1))
-				samples[k], errs[k] = l.Items.Sample(ctx, indices[k], rng)
-			}
-		})
+// queue is samples under way. The k-th of them has the place k modulo the number of places; a worker begins with it when
+// the one that had the place before has been taken.
+type queue struct {
+	loader Loader
+	end    int // epoch
+	places []chan made
+	room   chan struct{} // places that no sample has
+	taken  int
+
+	mu    sync.Mutex
+	begun int
+	epoch int // of order
+	order []int
+	at    int // in order, of what is begun next
+}
+
+type made struct {
+	sample Sample
+	err    error
+}
+
+// open makes places.
+func (q *queue) open(places int) {
+	q.places, q.room = make([]chan made, places), make(chan struct{}, places)
+	for i := range q.places {
+		q.places[i] = make(chan made, 1)
+		q.room <- struct{}{}
 	}
-	wg.Wait()
-	for k, err := range errs {
-		if err != nil {
-			return made{err: fmt.Errorf("item %d: %w", indices[k], err)}
+}
+
+// work makes samples until there are no more.
+func (q *queue) work(ctx context.Context) {
+	for {
+		select {
+		case <-q.room:
+		case <-ctx.Done():
+			return
 		}
+		place, epoch, item, ok := q.begin()
+		if !ok || ctx.Err() != nil {
+			return
+		}
+		rng := rand.New(rand.NewPCG(q.loader.Seed^uint64(epoch)<<32, uint64(item)+1))
+		s, err := q.loader.Items.Sample(ctx, item, rng)
+		if err != nil {
+			err = fmt.Errorf("item %d: %w", item, err)
+		}
+		q.places[place] <- made{s, err}
 	}
-	return made{samples: samples}
+}
+
+// begin says which sample comes next.
+func (q *queue) begin() (place, epoch, item int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.at == len(q.order) {
+		if q.epoch++; q.epoch >= q.end || len(q.order) == 0 {
+			return 0, 0, 0, false
+		}
+		q.order, q.at = q.loader.order(q.epoch), 0
+	}
+	place, item = q.begun%len(q.places), q.order[q.at]
+	q.begun++
+	q.at++
+	return place, q.epoch, item, true
+}
+
+// take waits for the next n samples. The error is that of the first that has one.
+func (q *queue) take(ctx context.Context, n int) ([]Sample, error) {
+	samples := make([]Sample, n)
+	for i := range samples {
+		var m made
+		select {
+		case m = <-q.places[(q.taken+i)%len(q.places)]:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if m.err != nil {
+			return nil, m.err
+		}
+		samples[i] = m.sample
+	}
+	q.taken += n
+	for range samples {
+		q.room <- struct{}{}
+	}
+	return samples, ctx.Err()
 }
