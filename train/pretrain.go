@@ -187,9 +187,10 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 			return fmt.Errorf("resume: %w", err)
 		}
 	}
+	pace := pace{peak: measurePeak()}
 	err = network.Fit(ctx, o.Schedule, items, method.FitOptions{
 		Seed: o.Seed, Epochs: epochs, From: saved,
-		Progress: func(s method.Step) { tell("pretrain", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss)) },
+		Progress: func(s method.Step) { tell("pretrain", s.Done, s.Total, pace.note(s)) },
 		After: func(epochs int, solver []*vilt.Tensor) error {
 			return writeHalfway(o.Out, m.Digest, epochs, network.Trained(), solver)
 		},
@@ -216,7 +217,7 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 		}
 		m.Accuracy = float64(right) / float64(len(held))
 	}
-	m.Seconds = time.Since(start).Seconds()
+	m.Seconds, m.LearnSeconds, m.WaitSeconds = time.Since(start).Seconds(), pace.whole.seconds(), pace.whole.waited.Seconds()
 	if err := saveBackbone(o.Out, b, *m); err != nil {
 		return err
 	}
