@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // EmbedOptions say what to write. Zero means the default.
@@ -102,7 +104,7 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if err != nil || done {
 		return old, err
 	}
-	e := &embedding{EmbedOptions: o, in: in, files: files, manifest: &m, length: 1}
+	e := &embedding{EmbedOptions: o, in: in, files: files, manifest: &m, config: c, length: 1}
 	if m.Attention != nil {
 		e.length = m.Attention.Length
 	}
@@ -152,6 +154,7 @@ type embedding struct {
 	manifest *schemas.Embedding
 	items    *embedItems
 	encoder  *method.Encoder
+	config   vilt.Config
 	length   int // of a row of attention
 }
 
@@ -165,17 +168,23 @@ func (e *embedding) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	e.tell(first)
+	e.tell(first, "")
+	pace := pace{peak: measurePeak()}
+	asked := time.Now()
 	loader := dataset.Loader{Items: e.items, BatchSize: e.BatchSize, Workers: e.Workers}
 	for batch, err := range loader.EpochFrom(ctx, 0, (first+e.BatchSize-1)/e.BatchSize) {
 		if err != nil {
 			return err
 		}
+		began := time.Now()
 		if err := e.batch(w, first, batch); err != nil {
 			return err
 		}
 		first += len(batch)
-		e.tell(first)
+		step := method.Step{Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
+		step.Tokens, step.FLOP = method.Count(e.config, slices.DeleteFunc(batch, refused), 0, vilt.LearnsNothing)
+		e.tell(first, pace.text(step))
+		asked = time.Now()
 	}
 	for i, why := range e.items.refused {
 		e.manifest.Refused = append(e.manifest.Refused, schemas.Refusal{Name: string(e.items.pictures.ID(i)), Reason: why})
@@ -231,7 +240,7 @@ func (e *embedding) resume(ctx context.Context) (first, rows int, end int64, err
 func (e *embedding) batch(w *embedWriter, first int, batch []dataset.Sample) error {
 	var samples []dataset.Sample
 	for k, s := range batch {
-		if len(s.Tokens) == 0 { // refused
+		if refused(s) {
 			continue
 		}
 		samples = append(samples, s)
@@ -263,8 +272,11 @@ func (e *embedding) batch(w *embedWriter, first int, batch []dataset.Sample) err
 	return w.flush()
 }
 
-func (e *embedding) tell(done int) {
+// refused tells a sample of a picture that cannot be used.
+func refused(s dataset.Sample) bool { return len(s.Tokens) == 0 }
+
+func (e *embedding) tell(done int, note string) {
 	if e.Progress != nil {
-		e.Progress(Event{Stage: "embed", Done: done, Total: e.items.Len()})
+		e.Progress(Event{Stage: "embed", Done: done, Total: e.items.Len(), Note: note})
 	}
 }

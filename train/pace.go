@@ -2,9 +2,11 @@ package train
 
 import (
 	"fmt"
+	"iter"
 	"runtime"
 	"time"
 
+	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/kernel"
 	"github.com/mcil/mcil/train/method"
 )
@@ -46,15 +48,18 @@ type pace struct {
 	rates  string
 }
 
-// note is what the line of a step shows.
-func (p *pace) note(s method.Step) string {
+// note is what the line of a training step shows.
+func (p *pace) note(s method.Step) string { return fmt.Sprintf("loss %.3f, %s", s.Loss, p.text(s)) }
+
+// text is what the line of any step shows.
+func (p *pace) text(s method.Step) string {
 	p.whole.add(s)
 	p.recent.add(s)
 	if p.rates == "" || p.recent.seconds() >= 1 {
 		p.rates = p.recent.rates(p.peak)
 		p.recent = work{}
 	}
-	return fmt.Sprintf("loss %.3f, %s", s.Loss, p.rates)
+	return p.rates
 }
 
 func (w work) rates(peak float64) string {
@@ -63,10 +68,35 @@ func (w work) rates(peak float64) string {
 	if peak > 0 {
 		note += fmt.Sprintf(" = %.0f %% of peak", 100*w.flop/seconds/peak)
 	}
-	if w.waiting() >= worthSaying {
-		note += fmt.Sprintf(", waiting %.0f %%", 100*w.waiting())
+	if waits := w.waits(); waits != "" {
+		note += ", " + waits
 	}
 	return note
+}
+
+// waits says how long a step waits for its batch, where that is worth saying.
+func (w work) waits() string {
+	if w.waiting() < worthSaying {
+		return ""
+	}
+	return fmt.Sprintf("waiting %.0f %%", 100*w.waiting())
+}
+
+// watched passes batches on and adds to w how long each was waited for and was in use.
+func watched(batches iter.Seq2[[]dataset.Sample, error], w *work) iter.Seq2[[]dataset.Sample, error] {
+	return func(yield func([]dataset.Sample, error) bool) {
+		asked := time.Now()
+		for batch, err := range batches {
+			began := time.Now()
+			w.waited += began.Sub(asked)
+			if !yield(batch, err) {
+				return
+			}
+			asked = time.Now()
+			w.took += asked.Sub(began)
+			w.samples += len(batch)
+		}
+	}
 }
 
 // measurePeak is the pace of this machine in FLOP/s at the threads in use: the best of some square products of the kernels'

@@ -107,9 +107,9 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 			return err
 		}
 	}
-	count := counter{config: n.Weights.Config, classes: n.Classes, learns: vilt.LearnsTuned}
+	learns := vilt.LearnsTuned
 	if n.Tuner == nil {
-		count.learns = vilt.LearnsAll
+		learns = vilt.LearnsAll
 	}
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
@@ -125,7 +125,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
 		done++
 		if o.Progress != nil {
-			step.Tokens, step.FLOP = count.of(batch)
+			step.Tokens, step.FLOP = Count(n.Weights.Config, batch, n.Classes, learns)
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {
@@ -136,24 +136,6 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		asked = time.Now()
 	}
 	return nil
-}
-
-// counter counts the work of steps. It keeps its memory.
-type counter struct {
-	config    vilt.Config
-	classes   int
-	learns    vilt.Learns
-	sequences []vilt.Sequence
-}
-
-func (c *counter) of(batch []dataset.Sample) (tokens int, flop float64) {
-	c.sequences = c.sequences[:0]
-	for _, s := range batch {
-		q := vilt.Sequence{Text: len(s.Tokens), Patches: len(s.PatchPos)}
-		tokens += q.Rows()
-		c.sequences = append(c.sequences, q)
-	}
-	return tokens, c.config.StepFLOP(c.sequences, c.classes, c.learns)
 }
 
 // Names of a parameter's two moments.
