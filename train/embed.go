@@ -30,6 +30,7 @@ type EmbedOptions struct {
 	ApplyOrientation bool // turn pictures as their EXIF orientation says; ViLT's own reader does not
 	BatchSize        int  // pictures at a time; default [DefaultEmbedBatch]. The result does not depend on it
 	Workers          int  // that decode pictures; default 1
+	Pictures         PictureCache
 	Force            bool // start afresh where files of mcil embed are
 
 	Program  schemas.Program
@@ -57,6 +58,8 @@ func (o EmbedOptions) Validate() error {
 		err = fmt.Errorf("attention %q: is where the features go: give another name", o.Attention)
 	case o.BatchSize < 0:
 		err = fmt.Errorf("batch size: %d: must be 1 or more", o.BatchSize)
+	default:
+		err = o.Pictures.validate()
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
@@ -108,7 +111,12 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if m.Attention != nil {
 		e.length = m.Attention.Length
 	}
-	e.items = &embedItems{pictures: in.pictures, encoding: b.encoding(0, o.ApplyOrientation), sha256: map[int]string{}, refused: map[int]string{}}
+	encoding := b.encoding(0, o.ApplyOrientation)
+	if encoding.Disk, err = o.Pictures.open(); err != nil {
+		return m, err
+	}
+	defer encoding.Disk.Close()
+	e.items = &embedItems{pictures: in.pictures, encoding: encoding, sha256: map[int]string{}, refused: map[int]string{}}
 	if e.encoder, err = method.NewEncoder(b.weights, o.BatchSize); err != nil {
 		return m, err
 	}
@@ -116,6 +124,7 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if err := e.run(ctx); err != nil {
 		return m, fmt.Errorf("embed: %w", err)
 	}
+	tellCache(encoding.Disk, o.Progress)
 	return m, nil
 }
 

@@ -1,12 +1,18 @@
 package train
 
 import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // TestPaceNote: the rates of a second at a time, over waiting too, which is shown where it counts.
@@ -43,6 +49,54 @@ func TestMeasurePeak(t *testing.T) {
 		t.Errorf("a peak of %g FLOP/s in %v", peak, took)
 	}
 	t.Logf("%.1f GFLOP/s on %d threads", peak/1e9, threads())
+}
+
+// TestPictureCache: a run, a pretraining and features have the same bytes with pictures from the disk, half of them there.
+func TestPictureCache(t *testing.T) {
+	cache := PictureCache{Dir: filepath.Join(t.TempDir(), "pictures"), Bytes: 1 << 19}
+	for round := range 2 {
+		o := testRun(t)
+		o.Pictures, o.CacheBytes = cache, 1
+		var said []string
+		o.Progress = func(e Event) {
+			if e.Stage == "picture cache" {
+				said = append(said, e.Note)
+			}
+		}
+		mustRun(t, o)
+		sameRun(t, o.Out, mustWholeRun(t))
+		if round == 0 && !slices.Equal(said, []string{"no more is kept: the cache is full"}) {
+			t.Errorf("of a cache that is full it is said: %q", said)
+		}
+	}
+	if files, err := filepath.Glob(filepath.Join(cache.Dir, "??", "*.entry")); err != nil || len(files) < 5 {
+		t.Errorf("%d pictures are kept (%v)", len(files), err)
+	}
+	var weights [2][]byte
+	for i := range weights {
+		o := testPretrain(t)
+		if i == 1 {
+			o.Pictures, o.CacheBytes = cache, 1
+		}
+		if _, err := Pretrain(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if weights[i], err = os.ReadFile(filepath.Join(o.Out, vilt.WeightsFile)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(weights[0], weights[1]) {
+		t.Error("pretraining ends with other weights")
+	}
+	for _, c := range []PictureCache{{Bytes: 5}, {Dir: "d", Bytes: -1}} {
+		if err := (Options{Pictures: c}).Validate(); !errors.Is(err, ErrOptions) {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if err := (PretrainOptions{Pictures: c}).Validate(); !errors.Is(err, ErrOptions) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
 }
 
 // TestThreads: the number of threads does not change a byte, and the log says it.

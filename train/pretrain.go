@@ -17,12 +17,13 @@ import (
 
 // PretrainOptions say how to make a backbone. Zero means the default.
 type PretrainOptions struct {
-	Data       string  // folder of a prepared dataset
-	Out        string  // folder of weights
-	Model      string  // preset: vilt-b32, small or tiny (the default)
-	Classes    string  // base classes: see SelectClasses; default all
-	Seed       uint64  // default 1
-	CacheBytes int64   // memory for processed pictures; default 1 GiB
+	Data       string // folder of a prepared dataset
+	Out        string // folder of weights
+	Model      string // preset: vilt-b32, small or tiny (the default)
+	Classes    string // base classes: see SelectClasses; default all
+	Seed       uint64 // default 1
+	CacheBytes int64  // memory for processed pictures; default 1 GiB
+	Pictures   PictureCache
 	Drop       float64 // share of patches and tokens left out at random; default 0.4, negative: none
 	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
 	ApplyOrientation bool
@@ -116,6 +117,9 @@ func (o PretrainOptions) Validate() error {
 	if err == nil {
 		err = checkMaxText(o.MaxText)
 	}
+	if err == nil {
+		err = o.Pictures.validate()
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
 	}
@@ -167,6 +171,10 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 	if err := checkSizes(o.Data, data, encoding.Processor, labels, dataset.Train); err != nil {
 		return err
 	}
+	if encoding.Disk, err = o.Pictures.open(); err != nil {
+		return err
+	}
+	defer encoding.Disk.Close()
 	network, err := method.NewNetwork(b.weights, nil, len(labels), o.Schedule.BatchSize)
 	if err != nil {
 		return err
@@ -217,6 +225,7 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 		}
 		m.Accuracy = float64(right) / float64(len(held))
 	}
+	tellCache(encoding.Disk, o.Progress)
 	m.Seconds, m.LearnSeconds, m.WaitSeconds = time.Since(start).Seconds(), pace.whole.seconds(), pace.whole.waited.Seconds()
 	if err := saveBackbone(o.Out, b, *m); err != nil {
 		return err

@@ -59,6 +59,7 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 			return schemas.Report{}, fmt.Errorf("phase %d of %d: %w", t+1, len(r.phases), err)
 		}
 	}
+	tellCache(r.encoding.Disk, r.o.Progress)
 	return r.finish()
 }
 
@@ -68,6 +69,9 @@ func (r *run) close() {
 	}
 	if r.data != nil {
 		r.data.Close()
+	}
+	if r.encoding != nil {
+		r.encoding.Disk.Close()
 	}
 }
 
@@ -113,6 +117,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	}
 	r.commit = backbone.commit
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
+	if r.encoding.Disk, err = r.o.Pictures.open(); err != nil {
+		return "", err
+	}
 	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, dataset.Test); err != nil {
 		return "", err
 	}
