@@ -16,11 +16,18 @@ type Loader struct {
 	Workers   int    // default 1
 	Shuffle   bool   // otherwise in the order of Items
 	Seed      uint64 // of the order and of every item's generator
+	// AheadBytes is how much memory samples may take that are made ahead, beyond two batches: the more, the longer a sample
+	// may take without making the consumer wait. Default [DefaultAheadBytes], negative: none.
+	AheadBytes int64
 }
 
-// ahead is how many batches are made beside the one that the consumer has: enough for one that takes much longer than
-// the others, and little memory.
-const ahead = 2
+// DefaultAheadBytes is the AheadBytes of the zero [Loader]: some 100 pictures as ViLT takes them.
+const DefaultAheadBytes = 64 << 20
+
+const (
+	leastAhead = 2   // batches made ahead, however large
+	mostAhead  = 256 // samples made ahead, however small, where that is not less than leastAhead
+)
 
 // Epoch yields the batches of one pass; the last may be smaller. The same loader and epoch give the same batches. After an
 // error it stops. Samples may share memory with a cache: they must not be modified.
@@ -50,8 +57,8 @@ func (l Loader) batches(ctx context.Context, first, end, batch int) iter.Seq2[[]
 			size = 32
 		}
 		skip := min(batch*size, n)
-		q := &queue{loader: l, epoch: first, end: end, order: l.order(first), at: skip}
-		q.open(max(ahead*size, 2*workers))
+		q := newQueue(l, first, end, skip, size, workers)
+		defer context.AfterFunc(ctx, q.wake)()
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		defer cancel() // before wg.Wait: a consumer that stops early stops the workers
@@ -88,20 +95,23 @@ func (l Loader) order(epoch int) []int {
 	return order
 }
 
-// queue is samples under way. The k-th of them has the place k modulo the number of places; a worker begins with it when
-// the one that had the place before has been taken.
+// queue is samples under way: begun and not taken. The k-th of all has the place k modulo the number of places; a worker
+// begins with it when the one that had the place before has been taken.
 type queue struct {
 	loader Loader
-	end    int // epoch
+	end    int   // epoch
+	least  int   // samples that may be under way however large they are
+	bytes  int64 // that more of them may take
 	places []chan made
-	room   chan struct{} // places that no sample has
-	taken  int
 
-	mu    sync.Mutex
-	begun int
-	epoch int // of order
-	order []int
-	at    int // in order, of what is begun next
+	mu      sync.Mutex
+	changed *sync.Cond // taken has, or the context is done
+	begun   int
+	taken   int
+	largest int64 // bytes of a sample, of those made so far
+	epoch   int   // of order
+	order   []int
+	at      int // in order, of what is begun next
 }
 
 type made struct {
@@ -109,25 +119,24 @@ type made struct {
 	err    error
 }
 
-// open makes places.
-func (q *queue) open(places int) {
-	q.places, q.room = make([]chan made, places), make(chan struct{}, places)
+func newQueue(l Loader, first, end, skip, size, workers int) *queue {
+	q := &queue{loader: l, end: end, least: max(leastAhead*size, 2*workers), bytes: l.AheadBytes, epoch: first, order: l.order(first), at: skip}
+	if q.bytes == 0 {
+		q.bytes = DefaultAheadBytes
+	}
+	q.changed = sync.NewCond(&q.mu)
+	q.places = make([]chan made, min(max(q.least, mostAhead), (end-first)*len(q.order)))
 	for i := range q.places {
 		q.places[i] = make(chan made, 1)
-		q.room <- struct{}{}
 	}
+	return q
 }
 
 // work makes samples until there are no more.
 func (q *queue) work(ctx context.Context) {
 	for {
-		select {
-		case <-q.room:
-		case <-ctx.Done():
-			return
-		}
-		place, epoch, item, ok := q.begin()
-		if !ok || ctx.Err() != nil {
+		place, epoch, item, ok := q.begin(ctx)
+		if !ok {
 			return
 		}
 		rng := rand.New(rand.NewPCG(q.loader.Seed^uint64(epoch)<<32, uint64(item)+1))
@@ -135,24 +144,47 @@ func (q *queue) work(ctx context.Context) {
 		if err != nil {
 			err = fmt.Errorf("item %d: %w", item, err)
 		}
+		q.mu.Lock()
+		q.largest = max(q.largest, s.cacheBytes())
+		q.mu.Unlock()
 		q.places[place] <- made{s, err}
 	}
 }
 
-// begin says which sample comes next.
-func (q *queue) begin() (place, epoch, item int, ok bool) {
+// begin waits for room and says which sample comes next.
+func (q *queue) begin(ctx context.Context) (place, epoch, item int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.at == len(q.order) {
-		if q.epoch++; q.epoch >= q.end || len(q.order) == 0 {
+	for q.full() && ctx.Err() == nil {
+		q.changed.Wait()
+	}
+	if ctx.Err() != nil {
+		return 0, 0, 0, false
+	}
+	if q.at == len(q.order) {
+		if q.epoch+1 >= q.end || len(q.order) == 0 {
 			return 0, 0, 0, false
 		}
+		q.epoch++
 		q.order, q.at = q.loader.order(q.epoch), 0
 	}
 	place, item = q.begun%len(q.places), q.order[q.at]
 	q.begun++
 	q.at++
 	return place, q.epoch, item, true
+}
+
+// full says that no further sample may be begun.
+func (q *queue) full() bool {
+	n := q.begun - q.taken
+	return n >= len(q.places) || n >= q.least && int64(n+1)*q.largest > q.bytes
+}
+
+// wake lets workers see that the context is done.
+func (q *queue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed.Broadcast()
 }
 
 // take waits for the next n samples. The error is that of the first that has one.
@@ -170,9 +202,9 @@ func (q *queue) take(ctx context.Context, n int) ([]Sample, error) {
 		}
 		samples[i] = m.sample
 	}
+	q.mu.Lock()
 	q.taken += n
-	for range samples {
-		q.room <- struct{}{}
-	}
+	q.mu.Unlock()
+	q.changed.Broadcast()
 	return samples, ctx.Err()
 }

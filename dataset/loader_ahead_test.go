@@ -36,7 +36,7 @@ func (c counted) Sample(ctx context.Context, i int, _ *rand.Rand) (dataset.Sampl
 	case <-ctx.Done():
 		return dataset.Sample{}, ctx.Err()
 	}
-	return dataset.Sample{Label: i}, nil
+	return dataset.Sample{Label: i, Pixels: make([]uint8, 100)}, nil
 }
 
 func (c counted) total() (n int) {
@@ -49,12 +49,12 @@ func (c counted) total() (n int) {
 }
 
 // TestLoaderWorksAhead: workers go on with the batches after the one that a slow sample holds up, and with the next epoch,
-// but not further than two batches.
+// but not further than two batches and AheadBytes allow.
 func TestLoaderWorksAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		items := newCounted(100, 0)
 		start, n := time.Now(), 0
-		for batch, err := range (dataset.Loader{Items: items, BatchSize: 10, Workers: 4}).Epoch(t.Context(), 0) {
+		for batch, err := range (dataset.Loader{Items: items, BatchSize: 10, Workers: 4, AheadBytes: -1}).Epoch(t.Context(), 0) {
 			if err != nil || len(batch) != 10 || batch[0].Label != 10*n {
 				t.Fatalf("batch %d: %d samples from %d on, %v", n, len(batch), batch[0].Label, err)
 			}
@@ -79,19 +79,21 @@ func TestLoaderWorksAhead(t *testing.T) {
 			t.Errorf("%d batches of %d samples, want 10 of 100", n, items.total())
 		}
 
-		items = newCounted(10, -1)
-		n = 0
-		for range (dataset.Loader{Items: items, BatchSize: 4, Workers: 2}).Epochs(t.Context(), 0, 3) {
-			if n++; n == 3 { // the first epoch's last batch
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				if items.total() != 18 {
-					t.Errorf("%d samples begun at the end of the first epoch, want 18", items.total())
+		for bytes, want := range map[int64]int{-1: 8, 850: 8, 1300: 13, 0: 20} { // of samples of 100 bytes
+			items = newCounted(10, -1)
+			n = 0
+			for range (dataset.Loader{Items: items, BatchSize: 4, Workers: 2, AheadBytes: bytes}).Epochs(t.Context(), 0, 3) {
+				if n++; n == 3 { // the first epoch's last batch
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					if items.total() != 10+want {
+						t.Errorf("%d samples begun at the end of the first epoch, want %d with %d bytes ahead", items.total(), 10+want, bytes)
+					}
 				}
 			}
-		}
-		if n != 9 || items.total() != 30 {
-			t.Errorf("%d batches of %d samples, want 9 of 30", n, items.total())
+			if n != 9 || items.total() != 30 {
+				t.Errorf("%d batches of %d samples, want 9 of 30", n, items.total())
+			}
 		}
 	})
 }
