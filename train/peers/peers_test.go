@@ -139,7 +139,7 @@ func (b *bench) addRows(t *testing.T) {
 		{nt, s, c.Width / c.Heads, s, heads}, {nn, s, s, c.Width / c.Heads, heads},
 	} {
 		target := 0.92
-		if p.Form == nn {
+		if p.form == nn {
 			target = 0 // beside the one that is asked for
 		}
 		b.measured = append(b.measured, measuredProduct{newOperands(p), b.table.row("product "+p.String()+", against OpenBLAS", "GFLOP/s", target)})

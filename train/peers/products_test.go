@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,31 +16,44 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
+// form is which operand of a product is transposed.
+type form string
+
 const (
-	nt = vilt.FormNT
-	nn = vilt.FormNN
-	tn = vilt.FormTN
+	nt form = "NT" // y = x wT: a linear layer; scores q kT
+	nn form = "NN" // dx = dy w; mixed = p v
+	tn form = "TN" // dv = pT dy
 )
 
-// shape is a product with a name.
-type shape vilt.Product
+// shape is a product of m x k and k x n, batch times over.
+type shape struct {
+	form    form
+	m, k, n int
+	batch   int
+}
 
 func (s shape) String() string {
-	name := fmt.Sprintf("%dx%dx%d %s", s.M, s.K, s.N, s.Form)
-	if s.Batch > 1 {
-		name += fmt.Sprintf(", %d of them", s.Batch)
+	name := fmt.Sprintf("%dx%dx%d %s", s.m, s.k, s.n, s.form)
+	if s.batch > 1 {
+		name += fmt.Sprintf(", %d of them", s.batch)
 	}
 	return name
 }
 
-func (s shape) flop() float64 { return vilt.Product(s).FLOP() }
+func (s shape) flop() float64 {
+	return 2 * float64(s.m) * float64(s.k) * float64(s.n) * float64(s.batch)
+}
 
 // step lists the products of a training step of SSF over b sequences of s rows, p of them patches, each with how often it
 // is done.
 func step(c vilt.Config, b, s, p int) map[shape]int {
+	batch := make([]vilt.Sequence, b)
+	for i := range batch {
+		batch[i] = vilt.Sequence{Text: s - 1 - p, Patches: p}
+	}
 	all := map[shape]int{}
-	for product, count := range c.Products(slices.Repeat([]vilt.Sequence{{Text: s - 1 - p, Patches: p}}, b), classes, vilt.LearnsTuned) {
-		all[shape(product)] = count
+	for p, count := range c.Products(batch, classes, vilt.LearnsTuned) {
+		all[shape{form(p.Form), p.M, p.K, p.N, p.Batch}] = count
 	}
 	return all
 }
@@ -74,7 +86,7 @@ type operands struct {
 }
 
 func newOperands(s shape) *operands {
-	r := rand.New(rand.NewPCG(seed, uint64(s.M*s.K*s.N)))
+	r := rand.New(rand.NewPCG(seed, uint64(s.m*s.k*s.n)))
 	draw := func(n int) []float32 {
 		x := make([]float32, n)
 		for i := range x {
@@ -82,14 +94,14 @@ func newOperands(s shape) *operands {
 		}
 		return x
 	}
-	return &operands{shape: s, a: draw(s.Batch * s.M * s.K), b: draw(s.Batch * s.K * s.N), c: make([]float32, s.Batch*s.M*s.N)}
+	return &operands{shape: s, a: draw(s.batch * s.m * s.k), b: draw(s.batch * s.k * s.n), c: make([]float32, s.batch*s.m*s.n)}
 }
 
 // one is the i-th product by the kernels.
 func (o *operands) one(i int) {
-	m, k, n := o.M, o.K, o.N
+	m, k, n := o.m, o.k, o.n
 	a, b, c := o.a[i*m*k:][:m*k], o.b[i*k*n:][:k*n], kernel.Mat(o.c[i*m*n:][:m*n], m, n)
-	switch o.Form {
+	switch o.form {
 	case nt:
 		kernel.MatMulNT(c, kernel.Mat(a, m, k), kernel.Mat(b, n, k), false)
 	case nn:
@@ -101,19 +113,19 @@ func (o *operands) one(i int) {
 
 // blas is [openblas.Library.SGEMM]'s view of it: the transposed operands and their rows' lengths.
 func (o *operands) blas() (transA, transB bool, lda, ldb int) {
-	transA, transB, lda, ldb = o.Form == tn, o.Form == nt, o.K, o.N
+	transA, transB, lda, ldb = o.form == tn, o.form == nt, o.k, o.n
 	if transA {
-		lda = o.M
+		lda = o.m
 	}
 	if transB {
-		ldb = o.K
+		ldb = o.k
 	}
 	return transA, transB, lda, ldb
 }
 
 // theirs is the i-th product by OpenBLAS.
 func (o *operands) theirs(l *openblas.Library, i int) {
-	m, k, n := o.M, o.K, o.N
+	m, k, n := o.m, o.k, o.n
 	transA, transB, lda, ldb := o.blas()
 	l.SGEMM(transA, transB, m, n, k, 1, o.a[i*m*k:], lda, o.b[i*k*n:], ldb, 0, o.c[i*m*n:], n)
 }
@@ -122,12 +134,12 @@ func (o *operands) theirs(l *openblas.Library, i int) {
 // goroutine a core.
 func (o *operands) oursRate(threads int) float64 {
 	rate := o.rate(func() {
-		for i := range o.Batch {
+		for i := range o.batch {
 			o.one(i)
 		}
 	})
-	if o.Batch > 1 {
-		rate = max(rate, o.rate(func() { spread(o.Batch, threads, o.one) }))
+	if o.batch > 1 {
+		rate = max(rate, o.rate(func() { spread(o.batch, threads, o.one) }))
 	}
 	return rate
 }
@@ -136,20 +148,20 @@ func (o *operands) oursRate(threads int) float64 {
 // goroutine a core with a thread each.
 func (o *operands) theirRate(l *openblas.Library, threads int) float64 {
 	l.SetThreads(threads)
-	if o.Batch == 1 {
+	if o.batch == 1 {
 		return o.rate(func() { o.theirs(l, 0) })
 	}
 	var rate float64
 	if l.HasBatch() {
-		m, k, n := o.M, o.K, o.N
+		m, k, n := o.m, o.k, o.n
 		transA, transB, lda, ldb := o.blas()
 		rate = o.rate(func() {
-			l.SGEMMBatch(transA, transB, m, n, k, 1, o.a, lda, m*k, o.b, ldb, k*n, 0, o.c, n, m*n, o.Batch)
+			l.SGEMMBatch(transA, transB, m, n, k, 1, o.a, lda, m*k, o.b, ldb, k*n, 0, o.c, n, m*n, o.batch)
 		})
 		settle()
 	}
 	l.SetThreads(1)
-	rate = max(rate, o.rate(func() { spread(o.Batch, threads, func(i int) { o.theirs(l, i) }) }))
+	rate = max(rate, o.rate(func() { spread(o.batch, threads, func(i int) { o.theirs(l, i) }) }))
 	l.SetThreads(threads)
 	return rate
 }
@@ -190,12 +202,12 @@ func settle() {
 
 // agree says whether OpenBLAS and the kernels give the same product.
 func (o *operands) agree(l *openblas.Library) error {
-	last := o.Batch - 1
+	last := o.batch - 1
 	o.one(last)
-	got := append([]float32(nil), o.c[last*o.M*o.N:]...)
+	got := append([]float32(nil), o.c[last*o.m*o.n:]...)
 	clear(o.c)
 	o.theirs(l, last)
-	for i, want := range o.c[last*o.M*o.N:] {
+	for i, want := range o.c[last*o.m*o.n:] {
 		if diff := float64(got[i] - want); diff > 1e-3 || diff < -1e-3 {
 			return fmt.Errorf("product %v, element %d: %g, and %g by OpenBLAS", o.shape, i, got[i], want)
 		}
