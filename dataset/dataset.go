@@ -5,7 +5,8 @@
 // A [Source] (package source) lists pictures in place, in a folder or a tar that is never unpacked, as [Entry] values sorted
 // by [ID]. Package build joins them with captions and a [Split] (package split) into [Row] values and writes them in the
 // layouts that other tools open (package layout), which reads them back as a [Dataset] of [Rows]. A [Processor] and a
-// [Tokenizer] turn a row into a [Sample], and a [Loader] gathers samples into batches.
+// [Tokenizer] turn a row into a [Sample], and a [Loader] gathers samples into batches, ahead of who learns from them. What a
+// Processor made is kept in memory, and on disk by package cache, within given sizes.
 //
 // # Names
 //

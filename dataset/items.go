@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/dataset/picture"
 )
 
@@ -17,6 +18,9 @@ type Encoding struct {
 
 	// CacheBytes is how much memory processed samples may take; the rest are made again. 0: none are kept.
 	CacheBytes int64
+	// Disk keeps processed pictures on disk, also for the next run; nil: they are not kept there. What is made of them at
+	// random ([Thin]) is made afterwards.
+	Disk *cache.Folder
 
 	mu    sync.Mutex
 	cache map[Rows]map[int]Sample
@@ -35,7 +39,7 @@ func (e *Encoding) Sample(rows Rows, i int) (Sample, error) {
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", rows.ID(i), err)
 	}
-	gridH, gridW, pixels, err := e.Processor.Patches(encoded)
+	gridH, gridW, pixels, err := e.patches(encoded, func() (int, int, []uint8, error) { return e.Processor.Patches(encoded) })
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: cannot be learned: %w", rows.ID(i), err)
 	}
@@ -48,11 +52,13 @@ func (e *Encoding) Sample(rows Rows, i int) (Sample, error) {
 // Encode makes a sample of a picture that is in no dataset, and its text. The sample has no ID and no label, and is not
 // kept. Of a picture that cannot be used the error wraps [ErrRefused].
 func (e *Encoding) Encode(encoded []byte, text string) (Sample, error) {
-	img, err := picture.Decode(encoded)
-	if err != nil {
-		return Sample{}, err
-	}
-	gridH, gridW, pixels, err := e.Processor.cut(encoded, img)
+	gridH, gridW, pixels, err := e.patches(encoded, func() (int, int, []uint8, error) {
+		img, err := picture.Decode(encoded)
+		if err != nil {
+			return 0, 0, nil, err
+		}
+		return e.Processor.cut(encoded, img)
+	})
 	if err != nil {
 		return Sample{}, err
 	}

@@ -8,15 +8,26 @@ import (
 	"sync"
 )
 
-// Loader gathers samples into batches. Samples are made by several goroutines ahead of the consumer; neither their order
-// nor their content depends on how many.
+// Loader gathers samples into batches. Samples are made by several goroutines ahead of the consumer, across the ends of
+// batches and of epochs; neither their order nor their content depends on how many.
 type Loader struct {
 	Items     Items
 	BatchSize int    // default 32
 	Workers   int    // default 1
 	Shuffle   bool   // otherwise in the order of Items
 	Seed      uint64 // of the order and of every item's generator
+	// AheadBytes is how much memory samples may take that are made ahead, beyond two batches: the more, the longer a sample
+	// may take without making the consumer wait. Default [DefaultAheadBytes], negative: none.
+	AheadBytes int64
 }
+
+// DefaultAheadBytes is the AheadBytes of the zero [Loader]: some 100 pictures as ViLT takes them.
+const DefaultAheadBytes = 64 << 20
+
+const (
+	leastAhead = 2   // batches made ahead, however large
+	mostAhead  = 256 // samples made ahead, however small, where that is not less than leastAhead
+)
 
 // Epoch yields the batches of one pass; the last may be smaller. The same loader and epoch give the same batches. After an
 // error it stops. Samples may share memory with a cache: they must not be modified.
@@ -26,52 +37,51 @@ func (l Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[[]Sample, error]
 
 // EpochFrom is Epoch without its first batches: what a run that stopped after that many goes on with. They are not made.
 func (l Loader) EpochFrom(ctx context.Context, epoch, batch int) iter.Seq2[[]Sample, error] {
+	return l.batches(ctx, epoch, epoch+1, batch)
+}
+
+// Epochs yields the batches of the epochs from first to before end, one after another: those that an epoch begins with are
+// made while the consumer is at the end of the one before.
+func (l Loader) Epochs(ctx context.Context, first, end int) iter.Seq2[[]Sample, error] {
+	return l.batches(ctx, first, end, 0)
+}
+
+func (l Loader) batches(ctx context.Context, first, end, batch int) iter.Seq2[[]Sample, error] {
 	return func(yield func([]Sample, error) bool) {
+		if first >= end {
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		order := l.order(epoch)
-		size, workers := max(l.BatchSize, 0), max(1, l.Workers)
-		if size == 0 {
+		size, workers, n := l.BatchSize, max(1, l.Workers), l.Items.Len()
+		if size <= 0 {
 			size = 32
 		}
-		batches := make(chan chan made, 2) // how many batches are made ahead
+		skip := min(batch*size, n)
+		q := newQueue(l, first, end, skip, size, workers)
+		defer context.AfterFunc(ctx, q.wake)()
 		var wg sync.WaitGroup
 		defer wg.Wait()
-		wg.Go(func() {
-			defer close(batches)
-			for at := batch * size; at < len(order); at += size {
-				next := make(chan made, 1)
-				select {
-				case batches <- next:
-				case <-ctx.Done():
+		defer cancel() // before wg.Wait: a consumer that stops early stops the workers
+		for range workers {
+			wg.Go(func() { q.work(ctx) })
+		}
+		for range end - first {
+			for at := skip; at < n; at += size {
+				samples, err := q.take(ctx, min(size, n-at))
+				if err != nil {
+					yield(nil, err)
 					return
 				}
-				next <- l.make(ctx, epoch, order[at:min(at+size, len(order))], workers)
+				if !yield(samples, nil) {
+					return
+				}
 			}
-		})
-		defer cancel() // before wg.Wait: a consumer that stops early stops the producer
-		for next := range batches {
-			b := <-next
-			if b.err == nil {
-				b.err = ctx.Err()
-			}
-			if b.err != nil {
-				yield(nil, b.err)
-				return
-			}
-			if !yield(b.samples, nil) {
-				return
-			}
+			skip = 0
 		}
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 		}
 	}
-}
-
-type made struct {
-	samples []Sample
-	err     error
 }
 
 func (l Loader) order(epoch int) []int {
@@ -85,22 +95,116 @@ func (l Loader) order(epoch int) []int {
 	return order
 }
 
-func (l Loader) make(ctx context.Context, epoch int, indices []int, workers int) made {
-	samples, errs := make([]Sample, len(indices)), make([]error, len(indices))
-	var wg sync.WaitGroup
-	for w := range min(workers, len(indices)) {
-		wg.Go(func() {
-			for k := w; k < len(indices); k += workers {
-				rng := rand.New(rand.NewPCG(l.Seed^uint64(epoch)<<32, uint64(indices[k])+1))
-				samples[k], errs[k] = l.Items.Sample(ctx, indices[k], rng)
-			}
-		})
+// queue is samples under way: begun and not taken. The k-th of all has the place k modulo the number of places; a worker
+// begins with it when the one that had the place before has been taken.
+type queue struct {
+	loader Loader
+	end    int   // epoch
+	least  int   // samples that may be under way however large they are
+	bytes  int64 // that more of them may take
+	places []chan made
+
+	mu      sync.Mutex
+	changed *sync.Cond // taken has, or the context is done
+	begun   int
+	taken   int
+	largest int64 // bytes of a sample, of those made so far
+	epoch   int   // of order
+	order   []int
+	at      int // in order, of what is begun next
+}
+
+type made struct {
+	sample Sample
+	err    error
+}
+
+func newQueue(l Loader, first, end, skip, size, workers int) *queue {
+	q := &queue{loader: l, end: end, least: max(leastAhead*size, 2*workers), bytes: l.AheadBytes, epoch: first, order: l.order(first), at: skip}
+	if q.bytes == 0 {
+		q.bytes = DefaultAheadBytes
 	}
-	wg.Wait()
-	for k, err := range errs {
-		if err != nil {
-			return made{err: fmt.Errorf("item %d: %w", indices[k], err)}
+	q.changed = sync.NewCond(&q.mu)
+	q.places = make([]chan made, min(max(q.least, mostAhead), (end-first)*len(q.order)))
+	for i := range q.places {
+		q.places[i] = make(chan made, 1)
+	}
+	return q
+}
+
+// work makes samples until there are no more.
+func (q *queue) work(ctx context.Context) {
+	for {
+		place, epoch, item, ok := q.begin(ctx)
+		if !ok {
+			return
 		}
+		rng := rand.New(rand.NewPCG(q.loader.Seed^uint64(epoch)<<32, uint64(item)+1))
+		s, err := q.loader.Items.Sample(ctx, item, rng)
+		if err != nil {
+			err = fmt.Errorf("item %d: %w", item, err)
+		}
+		q.mu.Lock()
+		q.largest = max(q.largest, s.cacheBytes())
+		q.mu.Unlock()
+		q.places[place] <- made{s, err}
 	}
-	return made{samples: samples}
+}
+
+// begin waits for room and says which sample comes next.
+func (q *queue) begin(ctx context.Context) (place, epoch, item int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.full() && ctx.Err() == nil {
+		q.changed.Wait()
+	}
+	if ctx.Err() != nil {
+		return 0, 0, 0, false
+	}
+	if q.at == len(q.order) {
+		if q.epoch+1 >= q.end || len(q.order) == 0 {
+			return 0, 0, 0, false
+		}
+		q.epoch++
+		q.order, q.at = q.loader.order(q.epoch), 0
+	}
+	place, item = q.begun%len(q.places), q.order[q.at]
+	q.begun++
+	q.at++
+	return place, q.epoch, item, true
+}
+
+// full says that no further sample may be begun.
+func (q *queue) full() bool {
+	n := q.begun - q.taken
+	return n >= len(q.places) || n >= q.least && int64(n+1)*q.largest > q.bytes
+}
+
+// wake lets workers see that the context is done.
+func (q *queue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed.Broadcast()
+}
+
+// take waits for the next n samples. The error is that of the first that has one.
+func (q *queue) take(ctx context.Context, n int) ([]Sample, error) {
+	samples := make([]Sample, n)
+	for i := range samples {
+		var m made
+		select {
+		case m = <-q.places[(q.taken+i)%len(q.places)]:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if m.err != nil {
+			return nil, m.err
+		}
+		samples[i] = m.sample
+	}
+	q.mu.Lock()
+	q.taken += n
+	q.mu.Unlock()
+	q.changed.Broadcast()
+	return samples, ctx.Err()
 }

@@ -3,14 +3,16 @@ package schemas
 // WeightsManifest is WEIGHTS/mcil.json, beside model.safetensors, vocab.txt and config.json.
 type WeightsManifest struct {
 	Header
-	Data     string         `json:"data"`    // the dataset that the backbone was pretrained on
-	Classes  []string       `json:"classes"` // wnids seen in pretraining: none of them may be incremental
-	Settings map[string]any `json:"settings"`
-	Digest   string         `json:"digest"`              // of settings and data
-	Accuracy float64        `json:"validation_accuracy"` // on held-out rows of those classes, in [0,1]
-	Seconds  float64        `json:"seconds"`
-	CPU      string         `json:"cpu"` // instructions used: avx512, avx2 or portable
-	Program  Program        `json:"program"`
+	Data         string         `json:"data"`    // the dataset that the backbone was pretrained on
+	Classes      []string       `json:"classes"` // wnids seen in pretraining: none of them may be incremental
+	Settings     map[string]any `json:"settings"`
+	Digest       string         `json:"digest"`              // of settings and data
+	Accuracy     float64        `json:"validation_accuracy"` // on held-out rows of those classes, in [0,1]
+	Seconds      float64        `json:"seconds"`
+	LearnSeconds float64        `json:"learn_seconds,omitempty"` // of Seconds, in steps and in waiting for their batches
+	WaitSeconds  float64        `json:"wait_seconds,omitempty"`  // of LearnSeconds, in waiting
+	CPU          string         `json:"cpu"`                     // instructions used: avx512, avx2 or portable
+	Program      Program        `json:"program"`
 }
 
 // Run is RUN/run.json: the effective settings of a run. A run with other settings is another run.
@@ -56,6 +58,8 @@ type Phase struct {
 	PixelFraction  float64 `json:"pixel_fraction"`
 	StoredFraction float64 `json:"stored_fraction"`
 	Seconds        float64 `json:"seconds"`
+	LearnSeconds   float64 `json:"learn_seconds,omitempty"` // of Seconds, in steps and in waiting for their batches
+	WaitSeconds    float64 `json:"wait_seconds,omitempty"`  // of LearnSeconds, in waiting
 }
 
 // RunClass is a class of a run.

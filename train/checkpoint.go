@@ -108,14 +108,17 @@ func (r *run) checkFit(exemplars []memory.Exemplar) error {
 	return nil
 }
 
-// runLog appends one line to log.jsonl as each epoch ends. It is for people and plots: nothing reads it back.
+// runLog appends one line to log.jsonl as each epoch ends. It is for people and plots: nothing reads it back. Rates are
+// quotients of what a line has: samples, tokens and flop (of products, over peak_flop_per_second) by seconds, which
+// wait_seconds, for batches, are part of.
 type runLog struct {
-	phase   int
-	file    *os.File
-	err     error
-	epoch   int
-	loss    float64
-	samples int
+	phase int
+	peak  float64 // FLOP/s of [measurePeak]; 0: not known
+	file  *os.File
+	err   error
+	epoch int
+	loss  float64
+	work
 }
 
 // newLog opens the log for a phase, without what an interrupted attempt at it left there.
@@ -150,15 +153,18 @@ func (l *runLog) step(s method.Step) {
 		l.epoch = s.Epoch
 	}
 	l.loss += s.Loss * float64(s.Samples)
-	l.samples += s.Samples
+	l.add(s)
 }
 
 func (l *runLog) flush() {
 	if l.samples == 0 || l.err != nil {
 		return
 	}
-	l.err = json.NewEncoder(l.file).Encode(map[string]any{"phase": l.phase, "epoch": l.epoch, "loss": l.loss / float64(l.samples), "samples": l.samples})
-	l.loss, l.samples = 0, 0
+	l.err = json.NewEncoder(l.file).Encode(map[string]any{
+		"phase": l.phase, "epoch": l.epoch, "loss": l.loss / float64(l.samples), "samples": l.samples, "tokens": l.tokens, "flop": l.flop,
+		"seconds": l.seconds(), "wait_seconds": l.waited.Seconds(), "threads": threads(), "peak_flop_per_second": l.peak,
+	})
+	l.loss, l.work = 0, work{}
 }
 
 func (l *runLog) close() error {

@@ -37,7 +37,7 @@
 //	phase-NN/     tuner.safetensors, memory.arrow, phase.json; appears whole when the phase is done
 //	report.json   the accuracy matrix and what follows from it; written last
 //	gallery.json  some masked exemplars, to look at
-//	log.jsonl     one line an epoch
+//	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
 //
 // A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
 // checkpoint before it and from generators seeded by the run's seed and the phase, so a run that was killed and resumed

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/hub"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // EmbedOptions say what to write. Zero means the default.
@@ -29,6 +31,7 @@ type EmbedOptions struct {
 	ApplyOrientation bool // turn pictures as their EXIF orientation says; ViLT's own reader does not
 	BatchSize        int  // pictures at a time; default [DefaultEmbedBatch]. The result does not depend on it
 	Workers          int  // that decode pictures; default 1
+	Pictures         PictureCache
 	Force            bool // start afresh where files of mcil embed are
 
 	Program  schemas.Program
@@ -60,6 +63,8 @@ func (o EmbedOptions) Validate() error {
 		err = fmt.Errorf("attention %q: is where the features go: give another name", o.Attention)
 	case o.BatchSize < 0 || o.BatchSize > method.MostBatch:
 		err = fmt.Errorf("batch size: %d: must be between 1 and %d", o.BatchSize, method.MostBatch)
+	default:
+		err = o.Pictures.validate()
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
@@ -103,11 +108,16 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if m.Digest, err = in.digest(m); err != nil {
 		return m, err
 	}
-	e := &embedding{EmbedOptions: o, in: in, files: files, manifest: &m, length: 1}
+	e := &embedding{EmbedOptions: o, in: in, files: files, manifest: &m, config: c, length: 1}
 	if m.Attention != nil {
 		e.length = m.Attention.Length
 	}
-	e.items = &embedItems{pictures: in.pictures, encoding: b.encoding(0, o.ApplyOrientation), sha256: map[int]string{}, refused: map[int]string{}}
+	encoding := b.encoding(0, o.ApplyOrientation)
+	if encoding.Disk, err = o.Pictures.open(); err != nil {
+		return m, err
+	}
+	defer encoding.Disk.Close()
+	e.items = &embedItems{pictures: in.pictures, encoding: encoding, sha256: map[int]string{}, refused: map[int]string{}}
 	if e.encoder, err = method.NewEncoder(b.weights, o.BatchSize); err != nil {
 		return m, err
 	}
@@ -120,6 +130,7 @@ func Embed(ctx context.Context, in EmbedInput, o EmbedOptions) (schemas.Embeddin
 	if err := e.run(ctx); err != nil {
 		return m, fmt.Errorf("embed: %w", err)
 	}
+	tellCache(encoding.Disk, o.Progress)
 	return m, nil
 }
 
@@ -158,6 +169,7 @@ type embedding struct {
 	manifest *schemas.Embedding
 	items    *embedItems
 	encoder  *method.Encoder
+	config   vilt.Config
 	length   int // of a row of attention
 }
 
@@ -171,17 +183,23 @@ func (e *embedding) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	e.tell(first)
+	e.tell(first, "")
+	pace := pace{peak: measurePeak()}
+	asked := time.Now()
 	loader := dataset.Loader{Items: e.items, BatchSize: e.BatchSize, Workers: e.Workers}
 	for batch, err := range loader.EpochFrom(ctx, 0, (first+e.BatchSize-1)/e.BatchSize) {
 		if err != nil {
 			return err
 		}
+		began := time.Now()
 		if err := e.batch(w, first, batch); err != nil {
 			return err
 		}
 		first += len(batch)
-		e.tell(first)
+		step := method.Step{Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
+		step.Tokens, step.FLOP = method.Count(e.config, slices.DeleteFunc(batch, refused), 0, vilt.LearnsNothing)
+		e.tell(first, pace.text(step))
+		asked = time.Now()
 	}
 	for i, why := range e.items.refused {
 		e.manifest.Refused = append(e.manifest.Refused, schemas.Refusal{Name: string(e.items.pictures.ID(i)), Reason: why})
@@ -237,7 +255,7 @@ func (e *embedding) resume(ctx context.Context) (first, rows int, end int64, err
 func (e *embedding) batch(w *embedWriter, first int, batch []dataset.Sample) error {
 	var samples []dataset.Sample
 	for k, s := range batch {
-		if len(s.Tokens) == 0 { // refused
+		if refused(s) {
 			continue
 		}
 		samples = append(samples, s)
@@ -276,8 +294,11 @@ func (e *embedding) notice(line string) {
 	}
 }
 
-func (e *embedding) tell(done int) {
+// refused tells a sample of a picture that cannot be used.
+func refused(s dataset.Sample) bool { return len(s.Tokens) == 0 }
+
+func (e *embedding) tell(done int, note string) {
 	if e.Progress != nil {
-		e.Progress(Event{Stage: "embed", Done: done, Total: e.items.Len()})
+		e.Progress(Event{Stage: "embed", Done: done, Total: e.items.Len(), Note: note})
 	}
 }

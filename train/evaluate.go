@@ -30,10 +30,11 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 		total += len(dataset.OfClasses(test, labels...))
 	}
 	seen := r.seen(t)
+	var w work
 	for _, labels := range r.phases[:t+1] {
 		hits, n := 0, 0
 		loader := dataset.Loader{Items: r.subset(test, labels), BatchSize: r.learner.BatchSize(), Workers: r.o.Schedule.Workers}
-		for batch, err := range loader.Epoch(ctx, 0) {
+		for batch, err := range watched(loader.Epoch(ctx, 0), &w) {
 			if err != nil {
 				return e, err
 			}
@@ -51,7 +52,7 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 				}
 			}
 			n += len(batch)
-			r.tell(stage+": test", all+n, total, "")
+			r.tell(stage+": test", all+n, total, w.waits())
 		}
 		if n == 0 {
 			return e, fmt.Errorf("no test rows of classes %v", labels)

@@ -47,7 +47,8 @@ type Options struct {
 	Repair     float64 // probability of another text of the class at replay; default 0.5, negative: never
 	Seed       uint64  // of initialisation, order and augmentation; default 1
 	CacheBytes int64   // memory for processed pictures; default 1 GiB
-	Force      bool    // start afresh where a run exists
+	Pictures   PictureCache
+	Force      bool // start afresh where a run exists
 	Schedule   method.Schedule
 
 	Program  schemas.Program
@@ -144,7 +145,7 @@ func (o Options) validate() error {
 	case !slices.Contains(method.Names(), o.Method):
 		return fmt.Errorf("method %q: unknown: use one of %v", o.Method, method.Names())
 	}
-	return checkMaxText(o.MaxText)
+	return errors.Join(checkMaxText(o.MaxText), o.Pictures.validate())
 }
 
 // Settings is what run.json shows: everything that the user can set and that decides the result, as it takes effect.

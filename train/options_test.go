@@ -176,7 +176,7 @@ func TestDigest(t *testing.T) {
 	want := digest(base, "rows", "weights")
 	for name, change := range map[string]func(*Options){
 		"data's path": func(o *Options) { o.Data = "/b" }, "weights' path": func(o *Options) { o.Weights = "/v" }, "out": func(o *Options) { o.Out = "/o" },
-		"workers": func(o *Options) { o.Schedule.Workers = 8 }, "cache": func(o *Options) { o.CacheBytes = 1 }, "force": func(o *Options) { o.Force = true },
+		"workers": func(o *Options) { o.Schedule.Workers = 8 }, "cache": func(o *Options) { o.CacheBytes = 1 }, "pictures": func(o *Options) { o.Pictures = PictureCache{Dir: "/c", Bytes: 1} }, "force": func(o *Options) { o.Force = true },
 	} {
 		o := base
 		if change(&o); digest(o, "rows", "weights") != want {

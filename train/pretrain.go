@@ -17,12 +17,13 @@ import (
 
 // PretrainOptions say how to make a backbone. Zero means the default.
 type PretrainOptions struct {
-	Data       string  // folder of a prepared dataset
-	Out        string  // folder of weights
-	Model      string  // preset: vilt-b32, small or tiny (the default)
-	Classes    string  // base classes: see SelectClasses; default all
-	Seed       uint64  // default 1
-	CacheBytes int64   // memory for processed pictures; default 1 GiB
+	Data       string // folder of a prepared dataset
+	Out        string // folder of weights
+	Model      string // preset: vilt-b32, small or tiny (the default)
+	Classes    string // base classes: see SelectClasses; default all
+	Seed       uint64 // default 1
+	CacheBytes int64  // memory for processed pictures; default 1 GiB
+	Pictures   PictureCache
 	Drop       float64 // share of patches and tokens left out at random; default 0.4, negative: none
 	// ApplyOrientation turns pictures as their EXIF orientation says. ViLT's own reader does not.
 	ApplyOrientation bool
@@ -119,6 +120,9 @@ func (o PretrainOptions) Validate() error {
 	if err == nil {
 		err = checkMaxText(o.MaxText)
 	}
+	if err == nil {
+		err = o.Pictures.validate()
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
 	}
@@ -170,6 +174,10 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 	if err := checkSizes(o.Data, data, encoding.Processor, labels, dataset.Train); err != nil {
 		return err
 	}
+	if encoding.Disk, err = o.Pictures.open(); err != nil {
+		return err
+	}
+	defer encoding.Disk.Close()
 	network, err := method.NewNetwork(b.weights, nil, len(labels), o.Schedule.BatchSize)
 	if err != nil {
 		return err
@@ -190,9 +198,10 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 			return fmt.Errorf("resume: %w", err)
 		}
 	}
+	pace := pace{peak: measurePeak()}
 	err = network.Fit(ctx, o.Schedule, items, method.FitOptions{
 		Seed: o.Seed, Epochs: epochs, From: saved,
-		Progress: func(s method.Step) { tell("pretrain", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss)) },
+		Progress: func(s method.Step) { tell("pretrain", s.Done, s.Total, pace.note(s)) },
 		After: func(epochs int, solver []*vilt.Tensor) error {
 			return writeHalfway(o.Out, m.Digest, epochs, network.Trained(), solver)
 		},
@@ -219,7 +228,8 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 		}
 		m.Accuracy = float64(right) / float64(len(held))
 	}
-	m.Seconds = time.Since(start).Seconds()
+	tellCache(encoding.Disk, o.Progress)
+	m.Seconds, m.LearnSeconds, m.WaitSeconds = time.Since(start).Seconds(), pace.whole.seconds(), pace.whole.waited.Seconds()
 	if err := saveBackbone(o.Out, b, *m); err != nil {
 		return err
 	}

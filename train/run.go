@@ -31,6 +31,7 @@ type run struct {
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
+	peak     float64 // FLOP/s of [measurePeak]
 }
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
@@ -53,11 +54,13 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	if err != nil || done {
 		return report, err
 	}
+	r.peak = measurePeak()
 	for t := len(r.reports); t < len(r.phases); t++ {
 		if err := r.phase(ctx, t); err != nil {
 			return schemas.Report{}, fmt.Errorf("phase %d of %d: %w", t+1, len(r.phases), err)
 		}
 	}
+	tellCache(r.encoding.Disk, r.o.Progress)
 	return r.finish()
 }
 
@@ -67,6 +70,9 @@ func (r *run) close() {
 	}
 	if r.data != nil {
 		r.data.Close()
+	}
+	if r.encoding != nil {
+		r.encoding.Disk.Close()
 	}
 }
 
@@ -115,6 +121,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	}
 	r.commit = backbone.commit
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
+	if r.encoding.Disk, err = r.o.Pictures.open(); err != nil {
+		return "", err
+	}
 	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, dataset.Test); err != nil {
 		return "", err
 	}
@@ -202,9 +211,11 @@ func (r *run) phase(ctx context.Context, t int) error {
 	if err != nil {
 		return err
 	}
+	log.peak = r.peak
+	pace := pace{peak: r.peak}
 	err = r.learner.Fit(ctx, t, seen, items, func(s method.Step) {
 		log.step(s)
-		r.tell(stage+": learn", s.Done, s.Total, fmt.Sprintf("loss %.3f", s.Loss))
+		r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
 	})
 	if err := errors.Join(err, log.close()); err != nil {
 		return err
@@ -222,6 +233,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	p := schemas.Phase{
 		Phase: t, Classes: seen, Accuracy: result.pooled, NMEAccuracy: result.nme,
 		MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.UsedBytes(), Seconds: time.Since(start).Seconds(),
+		LearnSeconds: pace.whole.seconds(), WaitSeconds: pace.whole.waited.Seconds(),
 	}
 	r.costs(&p, seen)
 	r.reports = append(r.reports, p)

@@ -10,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/datasettest"
@@ -297,10 +299,12 @@ func TestLogIsWrittenAsItGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log.step(method.Step{Epoch: 0, Loss: 2, Samples: 1})
-	log.step(method.Step{Epoch: 0, Loss: 1, Samples: 3})
+	log.peak = 2e9
+	log.step(method.Step{Epoch: 0, Loss: 2, Samples: 1, Tokens: 10, FLOP: 5e6, Waited: time.Second, Took: 2 * time.Second})
+	log.step(method.Step{Epoch: 0, Loss: 1, Samples: 3, Tokens: 30, FLOP: 7e6, Waited: time.Second / 2, Took: time.Second})
 	log.step(method.Step{Epoch: 1, Loss: 1, Samples: 4})
-	want := `{"epoch":0,"loss":1.25,"phase":3,"samples":4}` + "\n"
+	want := fmt.Sprintf(`{"epoch":0,"flop":12000000,"loss":1.25,"peak_flop_per_second":2000000000,"phase":3,"samples":4,"seconds":4.5,"threads":%d,"tokens":40,"wait_seconds":1.5}`,
+		runtime.GOMAXPROCS(0)) + "\n"
 	if b, err := os.ReadFile(file); err != nil || string(b) != want {
 		t.Errorf("the log is %q (%v)", b, err)
 	}

@@ -24,7 +24,8 @@ type demoCmd struct {
 	Seeds     []uint64 `default:"1,2" help:"Seeds of the runs."`
 	Base      int      `default:"40" placeholder:"EPOCHS" help:"Epochs of pretraining."`
 	Epochs    int      `default:"6" help:"Epochs of each phase."`
-	Force     bool     `help:"Replace a dataset, weights and runs that an earlier demo made in another way."`
+	threadFlag
+	Force bool `help:"Replace a dataset, weights and runs that an earlier demo made in another way."`
 }
 
 // Validate refuses at once what a later stage would refuse after minutes.
@@ -54,11 +55,12 @@ func (c *demoCmd) Validate() error {
 			return fmt.Errorf("--seeds=%d: choose 1 or more, each once", seed)
 		}
 	}
-	return nil
+	return c.threadFlag.validate()
 }
 
 // Run goes through every stage in turn. Each finds what an earlier, killed demo left and goes on from there.
 func (c *demoCmd) Run(ctx context.Context, e *env) error {
+	defer c.use()()
 	at := func(name ...string) string { return filepath.Join(append([]string{c.Out}, name...)...) }
 	pictures, captions, data, weights := at("pictures"), at("captions"), at("dataset"), at("backbone")
 	for _, stage := range []interface {

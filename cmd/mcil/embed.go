@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -33,9 +32,9 @@ type embedCmd struct {
 	MaxText   int    `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient    bool   `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	BatchSize int    `default:"8" help:"Pictures at a time. The result does not depend on it."`
-	Workers   int    `placeholder:"N" help:"That decode pictures. Default: the number of cores."`
 	Force     bool   `help:"Start afresh where features are."`
 	JSON      bool   `help:"Print the manifest as JSON."`
+	resourceFlags
 }
 
 // noText is the --captions of empty texts.
@@ -51,8 +50,9 @@ func (c *embedCmd) Validate() error {
 		return errors.New("--variant has no effect without --captions")
 	case c.BatchSize < 1 || c.BatchSize > method.MostBatch:
 		return fmt.Errorf("--batch-size=%d: choose 1 to %d", c.BatchSize, method.MostBatch)
-	case c.Workers < 0:
-		return fmt.Errorf("--workers=%d: choose 1 or more", c.Workers)
+	}
+	if err := c.resourceFlags.validate(); err != nil {
+		return err
 	}
 	if _, err := caption.VariantDir("", c.Variant); err != nil {
 		return fmt.Errorf("--variant: %w", err)
@@ -61,17 +61,14 @@ func (c *embedCmd) Validate() error {
 }
 
 func (c *embedCmd) options(e *env) train.EmbedOptions {
-	o := train.EmbedOptions{
-		Weights: c.Weights, Out: c.Out, Attention: c.Attention, MaxText: c.MaxText, ApplyOrientation: c.Orient, BatchSize: c.BatchSize, Workers: c.Workers,
-		Force: c.Force, Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(""),
+	return train.EmbedOptions{
+		Weights: c.Weights, Out: c.Out, Attention: c.Attention, MaxText: c.MaxText, ApplyOrientation: c.Orient, BatchSize: c.BatchSize, Workers: c.workers(),
+		Pictures: c.pictures(), Force: c.Force, Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(""),
 	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	return o
 }
 
 func (c *embedCmd) Run(ctx context.Context, e *env) error {
+	defer c.use()()
 	in, done, err := c.input(ctx, e)
 	if err != nil {
 		return err

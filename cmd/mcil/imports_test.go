@@ -49,6 +49,7 @@ var levels = map[string]int{
 	"train/op":              3,
 	"dataset":               2,
 	"dataset/picture":       1,
+	"dataset/cache":         1,
 	"dataset/leakage":       1,
 	"schemas":               0,
 	"train/kernel":          0,

@@ -34,6 +34,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -229,7 +230,7 @@ func (e *env) settings(k *kong.Context) {
 	} else {
 		for _, f := range k.Selected().Flags {
 			if f.Name != "help" && (f.HasDefault || !f.Target.IsZero()) {
-				attrs = append(attrs, f.Name, fmt.Sprint(f.Target.Interface()))
+				attrs = append(attrs, f.Name, fmt.Sprint(reflect.Indirect(f.Target).Interface()))
 			}
 		}
 	}

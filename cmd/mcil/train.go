@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -23,10 +22,10 @@ type scheduleFlags struct {
 }
 
 // schedule says 0 in the way of method.Schedule, whose zero is the default.
-func (f scheduleFlags) schedule(epochs int, learningRate float64) method.Schedule {
+func (f scheduleFlags) schedule(epochs int, learningRate float64, workers int) method.Schedule {
 	return method.Schedule{
 		Epochs: epochs, BatchSize: f.BatchSize, LearningRate: learningRate, WeightDecay: orNone(f.WeightDecay), WarmupFraction: orNone(f.Warmup),
-		Workers: runtime.GOMAXPROCS(0),
+		Workers: workers,
 	}
 }
 
@@ -71,6 +70,8 @@ type pretrainCmd struct {
 	Force        bool    `help:"Start afresh where weights exist."`
 	JSON         bool    `help:"Print the result as JSON."`
 	scheduleFlags
+	resourceFlags
+	cacheMemory
 }
 
 func (c *pretrainCmd) Validate() error {
@@ -80,19 +81,23 @@ func (c *pretrainCmd) Validate() error {
 	if err := c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed); err != nil {
 		return err
 	}
+	if err := c.resourceFlags.validate(); err != nil {
+		return err
+	}
 	return c.options(&env{}).Validate()
 }
 
 func (c *pretrainCmd) options(e *env) train.PretrainOptions {
 	return train.PretrainOptions{
 		Data: c.Data, Out: c.Out, Model: c.Model, Classes: c.Classes, Drop: orNone(c.Drop), ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed, Force: c.Force,
-		Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Progress: e.progress.events(""),
+		Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Progress: e.progress.events(""),
 	}
 }
 
 func (c *pretrainCmd) effective(e *env) map[string]any { return c.options(e).Settings() }
 
 func (c *pretrainCmd) Run(ctx context.Context, e *env) error {
+	defer c.use()()
 	m, err := train.Pretrain(ctx, c.options(e))
 	if err != nil {
 		return err
@@ -126,6 +131,8 @@ type trainCmd struct {
 	Force        bool     `help:"Start afresh where a run exists."`
 	JSON         bool     `help:"Print the report as JSON."`
 	scheduleFlags
+	resourceFlags
+	cacheMemory
 }
 
 // Validate refuses what the flags alone show to be wrong; what needs the data is left to the run.
@@ -146,7 +153,7 @@ func (c *trainCmd) Validate() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	if err := c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed); err != nil {
+	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), c.resourceFlags.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
@@ -156,7 +163,7 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
 		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
-		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
+		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
 	if c.Budget != nil {
 		o.Budget = *c.Budget
@@ -170,6 +177,7 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 func (c *trainCmd) effective(e *env) map[string]any { return c.options(e, "").Settings() }
 
 func (c *trainCmd) Run(ctx context.Context, e *env) error {
+	defer c.use()()
 	r, err := train.Run(ctx, c.options(e, ""))
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package method
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/vilt"
@@ -25,8 +26,12 @@ type Learner interface {
 type Step struct {
 	Done, Total int // optimisation steps
 	Epoch       int
-	Loss        float64 // of this step's batch
-	Samples     int     // in this step's batch
+	Loss        float64       // of this step's batch
+	Samples     int           // in this step's batch
+	Tokens      int           // in this step's batch: text, class token and patches that are there
+	FLOP        float64       // of this step's products: see [vilt.Config.Products]
+	Waited      time.Duration // for the batch, after the step before
+	Took        time.Duration // with the batch at hand
 }
 
 // Names lists the methods.

@@ -2,8 +2,10 @@ package method
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/op"
@@ -98,6 +100,9 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		WeightDecay: float32(s.Decay()),
 		Decay:       func(i int) bool { return len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name) },
 	}
+	if items.Len() == 0 {
+		return errors.New("there are no examples to learn from")
+	}
 	perEpoch := (items.Len() + s.BatchSize - 1) / s.BatchSize
 	total, done := perEpoch*s.Epochs, perEpoch*o.Epochs
 	if o.Epochs > 0 {
@@ -105,26 +110,33 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 			return err
 		}
 	}
-	for epoch := o.Epochs; epoch < s.Epochs; epoch++ {
-		for batch, err := range loader.Epoch(ctx, epoch) {
-			if err != nil {
+	learns := vilt.LearnsTuned
+	if n.Tuner == nil {
+		learns = vilt.LearnsAll
+	}
+	asked := time.Now()
+	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		solver.LearningRate = s.rate(done, total)
+		loss, err := n.Step(batch, o.Active, solver)
+		if err != nil {
+			return err
+		}
+		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
+		done++
+		if o.Progress != nil {
+			step.Tokens, step.FLOP = Count(n.Weights.Config, batch, n.Classes, learns)
+			o.Progress(step)
+		}
+		if done%perEpoch == 0 && o.After != nil {
+			if err := o.After(done/perEpoch, momentsOf(solver, trained)); err != nil {
 				return err
-			}
-			solver.LearningRate = s.rate(done, total)
-			loss, err := n.Step(batch, o.Active, solver)
-			if err != nil {
-				return err
-			}
-			done++
-			if o.Progress != nil {
-				o.Progress(Step{Done: done, Total: total, Epoch: epoch, Loss: loss, Samples: len(batch)})
 			}
 		}
-		if o.After != nil {
-			if err := o.After(epoch+1, momentsOf(solver, trained)); err != nil {
-				return err
-			}
-		}
+		asked = time.Now()
 	}
 	return nil
 }

@@ -24,7 +24,7 @@
 // # What counts as work
 //
 // GFLOP/s of a step counts its products only, two operations a multiply-add, each of those that must be done for SSF once
-// (products_test.go lists them): forward all of them; backward the gradient by inputs, none by frozen weights; four of
+// ([vilt.Config.Products] lists them): forward all of them; backward the gradient by inputs, none by frozen weights; four of
 // attention, without the one that computes scores again.
 //
 // Peak memory is the kernel's VmHWM of a fresh process that has loaded the model, set back to what it holds before the

@@ -45,30 +45,16 @@ func (s shape) flop() float64 {
 }
 
 // step lists the products of a training step of SSF over b sequences of s rows, p of them patches, each with how often it
-// is done. This is the one place where a step's work is counted.
+// is done.
 func step(c vilt.Config, b, s, p int) map[shape]int {
-	d, h := c.Width, c.Hidden
-	all := map[shape]int{}
-	rows, heads := b*s, b*c.Heads
-	// A layer from k to n features: the forward product, and unless nothing tuned lies before it the gradient of its input.
-	linear := func(m, k, n, count int, backward bool) {
-		all[shape{nt, m, k, n, 1}] += count
-		if backward {
-			all[shape{nn, m, n, k, 1}] += count
-		}
+	batch := make([]vilt.Sequence, b)
+	for i := range batch {
+		batch[i] = vilt.Sequence{Text: s - 1 - p, Patches: p}
 	}
-	linear(b*p, c.PatchSize(), d, 1, false)
-	linear(rows, d, 3*d, c.Depth, true)
-	linear(rows, d, d, c.Depth, true)
-	linear(rows, d, h, c.Depth, true)
-	linear(rows, h, d, c.Depth, true)
-	linear(b, d, d, 1, true) // pooler
-	linear(b, d, classes, 1, true)
-	all[shape{tn, classes, b, d, 1}]++ // the classifier's own gradient
-	w := d / c.Heads
-	all[shape{nt, s, w, s, heads}] += 2 * c.Depth // q kT; dp = dy vT
-	all[shape{nn, s, s, w, heads}] += 2 * c.Depth // p v; dq = ds k
-	all[shape{tn, s, s, w, heads}] += 2 * c.Depth // dv = pT dy; dk = dsT q
+	all := map[shape]int{}
+	for p, count := range c.Products(batch, classes, vilt.LearnsTuned) {
+		all[shape{form(p.Form), p.M, p.K, p.N, p.Batch}] = count
+	}
 	return all
 }
 

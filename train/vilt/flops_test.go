@@ -1,0 +1,79 @@
+package vilt
+
+import (
+	"reflect"
+	"testing"
+)
+
+// TestProducts holds the list to one worked out by hand.
+func TestProducts(t *testing.T) {
+	c := Config{Width: 8, Depth: 3, Heads: 2, Hidden: 12, Channels: 3, Patch: 2}
+	batch := []Sequence{{Text: 2, Patches: 3}, {Text: 1, Patches: 1}, {Text: 4, Patches: 1}} // of 6, 3 and 6 rows: 15
+	forward := map[Product]int{
+		{FormNT, 5, 12, 8, 1}:    1, // patches
+		{FormNT, 15, 8, 24, 1}:   3, // query, key and value
+		{FormNT, 15, 8, 8, 1}:    3,
+		{FormNT, 15, 8, 12, 1}:   3,
+		{FormNT, 15, 12, 8, 1}:   3,
+		{FormNT, 3, 8, 8, 1}:     1, // pooler
+		{FormNT, 3, 8, 7, 1}:     1, // classifier
+		{FormNT, 6, 4, 6, 4}:     3, // two sequences of two heads
+		{FormNN, 6, 6, 4, 4}:     3,
+		{FormNT, 3, 4, 3, 1 * 2}: 3,
+		{FormNN, 3, 3, 4, 1 * 2}: 3,
+	}
+	with := func(more map[Product]int) map[Product]int {
+		all := map[Product]int{}
+		for _, m := range []map[Product]int{forward, more} {
+			for p, n := range m {
+				all[p] += n
+			}
+		}
+		return all
+	}
+	backward := map[Product]int{
+		{FormNN, 15, 24, 8, 1}: 3,
+		{FormNN, 15, 8, 8, 1}:  3,
+		{FormNN, 15, 12, 8, 1}: 3,
+		{FormNN, 15, 8, 12, 1}: 3,
+		{FormNN, 3, 8, 8, 1}:   1,
+		{FormNN, 3, 7, 8, 1}:   1,
+		{FormTN, 7, 3, 8, 1}:   1,
+		{FormNT, 6, 4, 6, 4}:   3,
+		{FormNN, 6, 6, 4, 4}:   3,
+		{FormTN, 6, 6, 4, 4}:   6,
+		{FormNT, 3, 4, 3, 2}:   3,
+		{FormNN, 3, 3, 4, 2}:   3,
+		{FormTN, 3, 3, 4, 2}:   6,
+	}
+	tuned := with(backward)
+	for p, n := range map[Product]int{
+		{FormTN, 8, 5, 12, 1}:  1,
+		{FormTN, 24, 15, 8, 1}: 3,
+		{FormTN, 8, 15, 8, 1}:  3,
+		{FormTN, 12, 15, 8, 1}: 3,
+		{FormTN, 8, 15, 12, 1}: 3,
+		{FormTN, 8, 3, 8, 1}:   1,
+	} {
+		backward[p] += n
+	}
+	for learns, want := range map[Learns]map[Product]int{LearnsNothing: forward, LearnsTuned: tuned, LearnsAll: with(backward)} {
+		got := c.Products(batch, 7, learns)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("learns %d: products\n%v, want\n%v", learns, got, want)
+		}
+		var flop float64
+		for p, n := range want {
+			flop += p.FLOP() * float64(n)
+		}
+		if got := c.StepFLOP(batch, 7, learns); got != flop {
+			t.Errorf("learns %d: %g operations, want %g", learns, got, flop)
+		}
+	}
+	if got, want := c.StepFLOP(batch, 0, LearnsNothing), c.StepFLOP(batch, 7, LearnsNothing)-2*3*8*7; got != want {
+		t.Errorf("without a classifier %g operations, want %g", got, want)
+	}
+	if n := testing.AllocsPerRun(10, func() { c.StepFLOP(batch, 7, LearnsAll) }); n > 0 {
+		t.Errorf("counting allocates %g times", n)
+	}
+}
