@@ -18,7 +18,12 @@ type Classify struct {
 
 // NewClassify returns the layer for K classes.
 func NewClassify(p *Packing, s *Scratch, width, classes int) *Classify {
-	return &Classify{p: p, classes: classes, dense: newLinear(s, width, classes, p.MaxBatch, false), scratch: s}
+	return &Classify{p: p, classes: classes, dense: linear{in: width, out: classes}, scratch: s}
+}
+
+func (c *Classify) reserve([]bool) int {
+	c.scratch.reserve(slotGrad, c.p.MaxBatch*c.classes)
+	return 0
 }
 
 func (c *Classify) Name() string           { return "classify" }
@@ -31,7 +36,7 @@ func (c *Classify) Forward(out []float32, in [][]float32) {
 
 func (c *Classify) Backward(din [][]float32, dout []float32, in [][]float32) {
 	b := len(c.p.Seqs)
-	dy := c.scratch.rows(0, b, c.classes)
+	dy := c.scratch.rows(slotGrad, b, c.classes)
 	copy(dy.Data, dout)
 	var dx kernel.Matrix
 	if din[0] != nil {
@@ -53,6 +58,8 @@ type CrossEntropy struct {
 func NewCrossEntropy(p *Packing, classes int) *CrossEntropy {
 	return &CrossEntropy{p: p, classes: classes, grad: make([]float32, p.MaxBatch*classes)}
 }
+
+func (c *CrossEntropy) reserve([]bool) int { return len(c.grad) }
 
 func (c *CrossEntropy) Name() string           { return "cross-entropy" }
 func (c *CrossEntropy) OutShape() tensor.Shape { return tensor.Shape{} }

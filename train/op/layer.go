@@ -25,6 +25,13 @@ type Layer interface {
 	Backward(din [][]float32, dout []float32, in [][]float32)
 }
 
+// reserver is a layer that has memory beyond its output.
+type reserver interface {
+	// reserve is called once, when the layer is put into a graph: wanted says which inputs the loss is differentiated by.
+	// The layer takes what its derivative reads, and reserves scratch. It returns how many values it keeps.
+	reserve(wanted []bool) (kept int)
+}
+
 // Input is a node that a layer reads, and whether the loss is to be differentiated by it.
 type Input struct {
 	Node   *gorgonia.Node
@@ -33,12 +40,21 @@ type Input struct {
 
 // Apply adds layer to the graph of its inputs and returns the output node.
 func Apply(layer Layer, inputs ...Input) (*gorgonia.Node, error) {
-	f := &forward{layer: layer, out: newValue(layer.OutShape())}
+	return ApplyInto(nil, layer, inputs...)
+}
+
+// ApplyInto is [Apply] with the output in out, where it is not nil: outputs that are not read at the same time may share
+// memory.
+func ApplyInto(out []float32, layer Layer, inputs ...Input) (*gorgonia.Node, error) {
+	f := &forward{layer: layer, out: newValue(layer.OutShape(), out)}
 	nodes := make(gorgonia.Nodes, len(inputs))
 	for i, in := range inputs {
 		nodes[i] = in.Node
 		f.wanted = append(f.wanted, in.Wanted)
 		f.inShapes = append(f.inShapes, in.Node.Shape())
+	}
+	if r, ok := layer.(reserver); ok {
+		f.kept = r.reserve(f.wanted)
 	}
 	f.types = types(append(slices.Clone(f.inShapes), layer.OutShape()))
 	n, err := gorgonia.ApplyOp(f, nodes...)
@@ -72,6 +88,7 @@ type forward struct {
 	inShapes []tensor.Shape
 	types    hm.Type
 	out      gorgonia.Value
+	kept     int         // values that layer holds
 	in       [][]float32 // of the last run, reused
 }
 
@@ -92,8 +109,15 @@ func (f *forward) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 }
 
 // SymDiff adds one node that computes every wanted gradient, and one for each gradient but the first that hands it out.
+//
+// A gradient that flows through a chain of layers is read by one backward only, so two buffers serve the whole chain: the
+// first wanted gradient of a layer lies where the gradient of the output of the layer behind it was. It holds until the
+// layer before the one before has its own; gradients by weights, and by what the chain begins with, hold until the next run.
 func (f *forward) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	b := &backward{forward: f}
+	if behind, ok := grad.Op().(*backward); ok {
+		b.read = behind.grads[behind.first]
+	}
 	first := -1
 	for i, wanted := range f.wanted {
 		if !wanted {
@@ -104,7 +128,10 @@ func (f *forward) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (g
 		if first < 0 {
 			first = i
 		}
-		v := newValue(f.inShapes[i])
+		v := flow(grad, f.inShapes[i])
+		if v == nil || i != first {
+			v = newValue(f.inShapes[i], nil)
+		}
 		b.grads = append(b.grads, v)
 		b.din = append(b.din, data(v))
 	}
@@ -131,6 +158,16 @@ func (f *forward) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (g
 	return grads, nil
 }
 
+// flow is the gradient that was read to compute grad, where it has the given shape and nothing else reads it: a gradient with
+// more readers is a sum that gorgonia makes, not a backward.
+func flow(grad *gorgonia.Node, shape tensor.Shape) gorgonia.Value {
+	b, ok := grad.Op().(*backward)
+	if !ok || b.read == nil || !b.read.Shape().Eq(shape) {
+		return nil
+	}
+	return b.read
+}
+
 // backward runs Layer.Backward and returns the gradient of the first wanted input.
 type backward struct {
 	identity
@@ -139,7 +176,8 @@ type backward struct {
 	first   int
 	grads   []gorgonia.Value
 	din     [][]float32
-	in      [][]float32 // of the last run, reused
+	read    gorgonia.Value // the gradient by the output, where it is another backward's
+	in      [][]float32    // of the last run, reused
 }
 
 func (b *backward) Arity() int            { return b.forward.Arity() + 2 }
@@ -194,11 +232,15 @@ func types(shapes []tensor.Shape) hm.Type {
 	return hm.NewFnType(ts...)
 }
 
-func newValue(s tensor.Shape) gorgonia.Value {
+// newValue is a value over memory, or over its own where that is nil.
+func newValue(s tensor.Shape, memory []float32) gorgonia.Value {
 	if s.Dims() == 0 {
 		return gorgonia.NewF32(0)
 	}
-	return tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(s...))
+	if memory == nil {
+		memory = make([]float32, s.TotalSize())
+	}
+	return tensor.New(tensor.WithShape(s...), tensor.WithBacking(memory[:s.TotalSize()]))
 }
 
 // data is the memory of a value that newValue made, or that a node was given.

@@ -69,9 +69,8 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	e.pixels = make([]float32, rows*c.PatchSize())
 	e.Pixels = Node(g, &Tensor{Name: "pixels", Shape: []int{rows, c.PatchSize()}, Data: e.pixels})
 
-	tuned := o.ScaleShift != nil
 	text := "embeddings.text_embeddings."
-	x := b.apply(op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps, tuned),
+	x := b.apply(op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps),
 		[]op.Input{{Node: e.Pixels}},
 		b.weights(text+"word_embeddings.weight", text+"position_embeddings.weight", text+"token_type_embeddings.weight",
 			text+"LayerNorm.weight", text+"LayerNorm.bias", "embeddings.token_type_embeddings.weight",
@@ -81,20 +80,20 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	e.stream = append(e.stream, x)
 	for i := range c.Depth {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
-		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps, tuned)
+		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
 		e.attentions = append(e.attentions, attention)
 		x = b.apply(attention, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
-		x = b.apply(op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps, tuned), b.flow(x),
+		x = b.apply(op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
 		e.stream = append(e.stream, x)
 	}
 	e.finalPair = b.pairs("norm", c.Width)
-	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps, tuned), b.flow(x),
+	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps), b.flow(x),
 		b.weights("layernorm.weight", "layernorm.bias", "pooler.dense.weight", "pooler.dense.bias"), e.finalPair)
 	if b.err != nil {
 		return nil, fmt.Errorf("vilt: %w", b.err)
