@@ -51,16 +51,22 @@ func (s *scratch) giveBack() { scratches.Put(s) }
 // on its row of a, its column of b and the CPU path alone. With serial everything
 // runs on the caller's goroutine.
 func gemm(dst Matrix, a, b view, bias []float32, acc, serial bool) {
+	gemmThen(dst, a, b, bias, acc, serial, finish{})
+}
+
+// gemmThen is gemm with a finish for the rows of dst.
+func gemmThen(dst Matrix, a, b view, bias []float32, acc, serial bool, then finish) {
 	m, n, k := dst.Rows, dst.Cols, a.cols
 	if m == 0 || n == 0 {
 		return
 	}
+	g := calls.Get().(*call)
+	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil, then: then}
 	if k == 0 {
 		fillRows(dst, bias, acc)
+		g.then.rows(g.path, dst, 0, 0)
 		return
 	}
-	g := calls.Get().(*call)
-	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil}
 	g.mr, g.nr = g.path.tile()
 	if !serial && m*n*k > serialWork {
 		g.procs = runtime.GOMAXPROCS(0)
@@ -92,6 +98,7 @@ type call struct {
 	a, b   view
 	bias   []float32
 	acc    bool
+	then   finish
 
 	packA  bool
 	packed []float32 // columns [j0, j0+nc) of b in panels of K x nr; nil when b is read where it lies
@@ -164,27 +171,38 @@ func (g *call) tasks() {
 }
 
 func (g *call) runTasks(lo, hi int) {
-	var buf *scratch
+	var buf, own *scratch
 	if g.packA {
 		buf = borrow(g.mc * (kBlock + 16))
 	}
+	if g.then.apart {
+		own = borrow(g.mc * g.group * g.nr)
+	}
 	for t := lo; t < hi; t++ {
 		i, p := t/g.groups*g.mc, t%g.groups*g.group
-		g.block(buf, i, min(g.mc, g.rowsTotal-i), p, min(g.group, g.panelTotal-p))
+		mc, np := min(g.mc, g.rowsTotal-i), min(g.group, g.panelTotal-p)
+		j := g.j0 + p*g.nr
+		dst := g.dst.part(i, j, mc, min(np*g.nr, g.j0+g.nc-j))
+		if own != nil {
+			dst.Stride, dst.Data = dst.Cols, own.data
+		}
+		g.block(dst, buf, i, p, np)
 	}
 	if buf != nil {
 		buf.giveBack()
 	}
+	if own != nil {
+		own.giveBack()
+	}
 }
 
-// block computes rows [i, i+mc) of the panels [p, p+np).
-func (g *call) block(buf *scratch, i, mc, p, np int) {
-	k := g.a.cols
+// block computes dst, the rows from i on of the panels [p, p+np).
+func (g *call) block(dst Matrix, buf *scratch, i, p, np int) {
+	k, mc := g.a.cols, dst.Rows
+	j := g.j0 + p*g.nr
 	if g.bias != nil {
-		j := g.j0 + p*g.nr
-		bias := g.bias[j:min(j+np*g.nr, g.j0+g.nc)]
-		for r := i; r < i+mc; r++ {
-			copy(g.dst.row(r)[j:], bias)
+		for r := range mc {
+			copy(dst.row(r), g.bias[j:])
 		}
 	}
 	for k0 := 0; k0 < k; k0 += kBlock {
@@ -193,16 +211,21 @@ func (g *call) block(buf *scratch, i, mc, p, np int) {
 		if g.packA {
 			a, ars, acs = packRows(buf.data, g.a, i, mc, k0, kc)
 		}
-		for q := p; q < p+np; q++ {
-			j := g.j0 + q*g.nr
+		from := 0 // columns of dst before it are finished
+		for q := range np {
+			c := q * g.nr
+			w := min(g.nr, dst.Cols-c)
 			b, bs := g.packed, g.nr
 			if b != nil {
-				b = b[q*k*g.nr+k0*g.nr:]
+				b = b[(p+q)*k*g.nr+k0*g.nr:]
 			} else {
-				b, bs = g.b.data[k0*g.b.rs+j:], g.b.rs
+				b, bs = g.b.data[k0*g.b.rs+j+c:], g.b.rs
 			}
-			g.path.panel(g.dst.Data[i*g.dst.Stride+j:], g.dst.Stride, a, ars, acs, b, bs,
-				kc, mc, min(g.nr, g.j0+g.nc-j), g.acc || k0 > 0)
+			g.path.panel(dst.Data[c:], dst.Stride, a, ars, acs, b, bs, kc, mc, w, g.acc || k0 > 0)
+			if g.then.any && k0+kc == k && (c+w-from >= finishCols || q == np-1) {
+				g.then.rows(g.path, dst.part(0, from, mc, c+w-from), i, j+from)
+				from = c + w
+			}
 		}
 	}
 }
