@@ -104,10 +104,8 @@ type call struct {
 	packed []float32 // columns [j0, j0+nc) of b in panels of K x nr; nil when b is read where it lies
 	j0, nc int
 
-	mc, group  int // rows of a task; its panels
-	groups     int // tasks side by side in a row block
-	rowsTotal  int
-	panelTotal int
+	tiles, blocks  int // register tiles down dst; blocks of rows that they are split into
+	panels, groups int // panels across the columns at hand; groups that they are split into
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -145,24 +143,23 @@ func (g *call) packPanels(lo, hi int) {
 	}
 }
 
-// tasks splits the columns at hand into tasks of row blocks by groups of panels.
+// tasks splits the columns at hand into tasks of row blocks by groups of panels, as
+// equal as tiles allow: where two cores share 13 blocks and a rest, one waits.
 func (g *call) tasks() {
-	g.rowsTotal = g.dst.Rows
-	g.panelTotal = (g.nc + g.nr - 1) / g.nr
-	g.group = g.panelTotal
-	tiles := (g.rowsTotal + g.mr - 1) / g.mr
-	blocks := (tiles + rowTiles - 1) / rowTiles
+	g.panels = (g.nc + g.nr - 1) / g.nr
+	g.tiles = (g.dst.Rows + g.mr - 1) / g.mr
+	g.blocks, g.groups = (g.tiles+rowTiles-1)/rowTiles, 1
 	if g.procs > 1 {
 		// About four tasks a core even out what other work the cores have.
 		want := 4 * g.procs
-		blocks = max(blocks, min(want, tiles))
-		if blocks < want {
-			g.group = max(1, g.panelTotal*blocks/want)
+		g.blocks = min(max(g.blocks, want), g.tiles)
+		if g.blocks < want {
+			g.groups = min((want+g.blocks-1)/g.blocks, g.panels)
+		} else if up := (g.blocks + g.procs - 1) / g.procs * g.procs; up <= g.tiles {
+			g.blocks = up
 		}
 	}
-	g.mc = (tiles + blocks - 1) / blocks * g.mr
-	g.groups = (g.panelTotal + g.group - 1) / g.group
-	n := (g.rowsTotal + g.mc - 1) / g.mc * g.groups
+	n := g.blocks * g.groups
 	if g.procs == 1 {
 		g.runTasks(0, n)
 		return
@@ -171,18 +168,21 @@ func (g *call) tasks() {
 }
 
 func (g *call) runTasks(lo, hi int) {
+	rows, cols := (g.tiles+g.blocks-1)/g.blocks*g.mr, (g.panels+g.groups-1)/g.groups*g.nr
 	var buf, own *scratch
 	if g.packA {
-		buf = borrow(g.mc * (kBlock + 16))
+		buf = borrow(rows * (kBlock + 16))
 	}
 	if g.then.apart {
-		own = borrow(g.mc * g.group * g.nr)
+		own = borrow(rows * cols)
 	}
 	for t := lo; t < hi; t++ {
-		i, p := t/g.groups*g.mc, t%g.groups*g.group
-		mc, np := min(g.mc, g.rowsTotal-i), min(g.group, g.panelTotal-p)
+		block, group := t/g.groups, t%g.groups
+		i, end := block*g.tiles/g.blocks*g.mr, min((block+1)*g.tiles/g.blocks*g.mr, g.dst.Rows)
+		p, np := group*g.panels/g.groups, (group+1)*g.panels/g.groups
+		np -= p
 		j := g.j0 + p*g.nr
-		dst := g.dst.part(i, j, mc, min(np*g.nr, g.j0+g.nc-j))
+		dst := g.dst.part(i, j, end-i, min(np*g.nr, g.j0+g.nc-j))
 		if own != nil {
 			dst.Stride, dst.Data = dst.Cols, own.data
 		}
