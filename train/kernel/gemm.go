@@ -10,7 +10,7 @@ import (
 // takes a block of rows of A, copies it beside its cache lines, and runs it
 // against the panels it owns.
 const (
-	kBlock       = 384     // K taken at a time: a row block of A stays in the second cache
+	kBlock       = 768     // K taken at a time: a row block of A stays in the second cache
 	rowTiles     = 8       // register tiles in a row block
 	packedBLimit = 2 << 20 // elements of B packed at a time (8 MiB)
 	serialWork   = 1 << 18 // multiply-adds below which one goroutine does it all
@@ -113,7 +113,7 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 func (g *call) run() {
 	m, n, k := g.dst.Rows, g.dst.Cols, g.a.cols
 	packB := g.b.cs != 1 || m > unpackedRows || (g.path != avx512 && n%g.nr != 0)
-	g.packA = n > 4*g.nr
+	g.packA = n > 4*g.nr && k > 64
 	g.nc = n
 	if !packB {
 		g.tasks()
