@@ -60,28 +60,40 @@ func ScaleShift(dst, x Matrix, gamma, beta []float32) {
 	dst.checkShape("dst", x.Rows, x.Cols)
 	checkLenOrNil("gamma", gamma, x.Cols)
 	checkLenOrNil("beta", beta, x.Cols)
-	vec := currentPath() != portable && x.Cols > 0
+	p := currentPath()
 	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
-		if !vec {
-			refScaleShift(dst.rowRange(lo, hi), x.rowRange(lo, hi), gamma, beta)
-			return
-		}
-		if gamma != nil && beta != nil {
-			scaleShiftAVX2(&dst.row(lo)[0], &x.row(lo)[0], &gamma[0], &beta[0], 4*dst.Stride, 4*x.Stride, hi-lo, x.Cols)
-			return
-		}
-		for i := lo; i < hi; i++ {
-			d, r := &dst.row(i)[0], &x.row(i)[0]
-			switch {
-			case gamma != nil:
-				mulAVX2(d, r, &gamma[0], x.Cols)
-			case beta != nil:
-				addAVX2(d, r, &beta[0], x.Cols)
-			default:
-				copy(dst.row(i), x.row(i))
-			}
-		}
+		scaleShiftRows(p, dst.rowRange(lo, hi), x.rowRange(lo, hi), gamma, beta)
 	})
+}
+
+// scaleShiftRows is ScaleShift on the caller's goroutine, for at least one row.
+func scaleShiftRows(p cpuPath, dst, x Matrix, gamma, beta []float32) {
+	switch {
+	case x.Cols == 0:
+	case p == portable:
+		refScaleShift(dst, x, gamma, beta)
+	case gamma != nil && beta != nil:
+		_, _ = dst.row(x.Rows-1), x.row(x.Rows-1)
+		scaleShiftAVX2(&dst.Data[0], &x.Data[0], &gamma[0], &beta[0], 4*dst.Stride, 4*x.Stride, x.Rows, x.Cols)
+	case gamma != nil:
+		for i := range x.Rows {
+			mulAVX2(&dst.row(i)[0], &x.row(i)[0], &gamma[0], x.Cols)
+		}
+	case beta != nil:
+		for i := range x.Rows {
+			addAVX2(&dst.row(i)[0], &x.row(i)[0], &beta[0], x.Cols)
+		}
+	default:
+		for i := range x.Rows {
+			copy(dst.row(i), x.row(i))
+		}
+	}
+}
+
+// scaleShiftRow is scaleShiftRows for one row, without gaps.
+func scaleShiftRow(p cpuPath, dst, x, gamma, beta []float32) {
+	n := len(x)
+	scaleShiftRows(p, Matrix{1, n, n, dst}, Matrix{1, n, n, x}, gamma, beta)
 }
 
 // ScaleShiftBackward writes dx = gamma*dy, dgamma = column sums of dy*x and

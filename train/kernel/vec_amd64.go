@@ -8,6 +8,11 @@ func addAVX2(dst, a, b *float32, n int)
 //go:noescape
 func mulAVX2(dst, a, b *float32, n int)
 
+// fmaAVX2 adds a∘b to dst.
+//
+//go:noescape
+func fmaAVX2(dst, a, b *float32, n int)
+
 //go:noescape
 func axpyAVX2(dst, x *float32, alpha float32, n int)
 

@@ -1,0 +1,153 @@
+package kernel
+
+// Epilogue is what is done with a product's rows while they are in the cache.
+// The zero value does nothing.
+type Epilogue struct {
+	Bias        []float32 // one a column; nil: none
+	Gamma, Beta []float32 // scale and shift, one a column; nil: ones and zeros
+	GELU        bool
+	Residual    Matrix // added last; zero value: none
+	Pre         Matrix // where given: x wᵀ + bias, before scale and shift, is kept here
+}
+
+// LinearFused computes y = GELU?(gamma∘(x wᵀ + bias) + beta) + residual: x is (N, K),
+// w is (out, K), the rest (N, out). It gives the bytes that Linear, ScaleShift, GELU and
+// Add give one after another. y may be the residual; it must not overlap x, w or Pre,
+// nor Pre any of the others.
+func LinearFused(y, x, w Matrix, e Epilogue) {
+	checkLenOrNil("bias", e.Bias, y.Cols)
+	checkLenOrNil("gamma", e.Gamma, y.Cols)
+	checkLenOrNil("beta", e.Beta, y.Cols)
+	checkProduct(y, x, w, x.view(), w.view().t())
+	then := finish{gamma: e.Gamma, beta: e.Beta, gelu: e.GELU, y: y, add: e.Residual}
+	dst := y
+	if then.add.Data != nil {
+		then.add.checkShape("residual", y.Rows, y.Cols)
+	}
+	if e.Pre.Data != nil {
+		e.Pre.checkShape("pre", y.Rows, y.Cols)
+		dst = e.Pre
+	} else {
+		// The residual would be overwritten before it is read.
+		then.apart = then.add.Data != nil && len(y.Data) > 0 && &y.Data[0] == &then.add.Data[0]
+	}
+	if then.apart && x.Cols == 0 {
+		dst = Mat(make([]float32, y.Rows*y.Cols), y.Rows, y.Cols)
+	}
+	then.any = e.Pre.Data != nil || e.Gamma != nil || e.Beta != nil || e.GELU || then.add.Data != nil
+	gemmThen(dst, x.view(), w.view().t(), e.Bias, false, false, then)
+}
+
+// finishCols is how many columns of a block are finished at a time: rows long enough
+// for the assembly, and few enough that the block lies in the second cache still.
+const finishCols = 256
+
+// finish is the part of an Epilogue that comes after the product.
+type finish struct {
+	any         bool
+	apart       bool // the product is not written to memory that y has: a task has room of its own
+	gamma, beta []float32
+	gelu        bool
+	y, add      Matrix
+}
+
+// rows finishes a block of the product; its first element is (i, j) of y.
+func (f *finish) rows(p cpuPath, block Matrix, i, j int) {
+	if !f.any {
+		return
+	}
+	for from := 0; from < block.Cols; from += finishCols {
+		n := min(finishCols, block.Cols-from)
+		f.strip(p, block.part(0, from, block.Rows, n), i, j+from)
+	}
+}
+
+// strip is rows for at most finishCols columns.
+func (f *finish) strip(p cpuPath, block Matrix, i, j int) {
+	var between [finishCols]float32
+	lo, hi := j, j+block.Cols
+	gamma, beta := part(f.gamma, lo, hi), part(f.beta, lo, hi)
+	y := f.y.part(i, j, block.Rows, block.Cols)
+	for r := range block.Rows {
+		from, mid := block.row(r), y.row(r)
+		if f.add.Data != nil {
+			mid = between[:block.Cols] // y may hold what is to be added
+		}
+		if gamma != nil || beta != nil || (!f.gelu && f.add.Data == nil) {
+			scaleShiftRow(p, mid, from, gamma, beta)
+			from = mid
+		}
+		if f.gelu {
+			geluRow(p, mid, from)
+			from = mid
+		}
+		if f.add.Data != nil {
+			addRow(p, y.row(r), from, f.add.row(i + r)[lo:hi])
+		}
+	}
+}
+
+// ScaleShiftGELU computes y = GELU(gamma∘pre + beta), the bytes of ScaleShift and then
+// GELU: what follows a layer whose product alone was kept. gamma or beta may be nil.
+// y may be pre.
+func ScaleShiftGELU(y, pre Matrix, gamma, beta []float32) {
+	pre.check("pre")
+	y.checkShape("y", pre.Rows, pre.Cols)
+	checkLenOrNil("gamma", gamma, pre.Cols)
+	checkLenOrNil("beta", beta, pre.Cols)
+	p := currentPath()
+	f := finish{any: true, gamma: gamma, beta: beta, gelu: true, y: y}
+	parallelRows(pre.Rows, pre.Cols, func(lo, hi int) {
+		f.rows(p, pre.rowRange(lo, hi), lo, 0)
+	})
+}
+
+// ScaleShiftGELUBackward is the way back through ScaleShiftGELU: with z = gamma∘pre +
+// beta and g = dy GELU'(z) it writes dpre = gamma∘g, dgamma = column sums of g∘pre and
+// dbeta = column sums of g. nil gamma is ones, nil beta zeros; nil dgamma or dbeta is
+// left out. It gives the bytes that ScaleShift, GELUBackward and ScaleShiftBackward give
+// one after another. dpre may be dy or pre.
+func ScaleShiftGELUBackward(dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []float32) {
+	pre.check("pre")
+	dy.checkShape("dy", pre.Rows, pre.Cols)
+	dpre.checkShape("dpre", pre.Rows, pre.Cols)
+	checkLenOrNil("gamma", gamma, pre.Cols)
+	checkLenOrNil("beta", beta, pre.Cols)
+	checkLenOrNil("dgamma", dgamma, pre.Cols)
+	checkLenOrNil("dbeta", dbeta, pre.Cols)
+	p := currentPath()
+	if p == portable || pre.Cols == 0 || pre.Rows == 0 {
+		refScaleShiftGELUBackward(dpre, dy, pre, gamma, beta, dgamma, dbeta)
+		return
+	}
+	parallelCols(pre.Rows, pre.Cols, func(lo, hi int) {
+		for ; lo < hi; lo += finishCols {
+			scaleShiftGELUBack(p, dpre, dy, pre, gamma, beta, dgamma, dbeta, lo, min(lo+finishCols, hi))
+		}
+	})
+}
+
+// scaleShiftGELUBack does columns [lo, hi), finishCols at most, row by row, so that the
+// sums stay in the first cache.
+func scaleShiftGELUBack(p cpuPath, dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []float32, lo, hi int) {
+	var z, sums, shifts [finishCols]float32
+	n := hi - lo
+	for i := range pre.Rows {
+		x, d, out := pre.row(i)[lo:hi], dy.row(i)[lo:hi], dpre.row(i)[lo:hi]
+		scaleShiftRow(p, z[:n], x, part(gamma, lo, hi), part(beta, lo, hi))
+		geluBackRow(p, z[:n], d, z[:n])
+		fmaAVX2(&sums[0], &z[0], &x[0], n)
+		addAVX2(&shifts[0], &shifts[0], &z[0], n)
+		if gamma != nil {
+			mulAVX2(&out[0], &z[0], &gamma[lo], n)
+		} else {
+			copy(out, z[:n])
+		}
+	}
+	if dgamma != nil {
+		copy(dgamma[lo:hi], sums[:n])
+	}
+	if dbeta != nil {
+		copy(dbeta[lo:hi], shifts[:n])
+	}
+}
