@@ -104,10 +104,9 @@ func (a *Attention) Forward(out []float32, in [][]float32) {
 	mixed := a.scratch.kept(a.mixed, slotMixed, n, a.width)
 	a.pair = pair(in, attentionQKVScale)
 	a.norm.forward(normed, x, in[attentionNormW], in[attentionNormB], pair(in, attentionNormScale))
-	a.qkv.forward(projected, normed, in[attentionQKVW], in[attentionQKVB], a.pair)
+	a.qkv.forward(projected, normed, in[attentionQKVW], in[attentionQKVB], a.pair, kernel.Epilogue{})
 	kernel.Attention(mixed, projected, a.p.Offsets, a.heads)
-	a.proj.forward(y, mixed, in[attentionProjW], in[attentionProjB], pair(in, attentionProjScale))
-	kernel.Add(y.Data, y.Data, x.Data)
+	a.proj.forward(y, mixed, in[attentionProjW], in[attentionProjB], pair(in, attentionProjScale), kernel.Epilogue{Residual: x})
 }
 
 // again is query, key and value of the last Forward.
@@ -115,7 +114,7 @@ func (a *Attention) again() kernel.Matrix {
 	n := a.p.Rows()
 	projected := a.scratch.kept(a.projected, slotProjected, n, 3*a.width)
 	if a.qkv.pre != nil && a.pair.gamma != nil {
-		kernel.ScaleShift(projected, a.qkv.before(projected), a.pair.gamma, a.pair.beta)
+		kernel.ScaleShift(projected, a.qkv.before(n), a.pair.gamma, a.pair.beta)
 	}
 	return projected
 }

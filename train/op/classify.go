@@ -31,7 +31,7 @@ func (c *Classify) OutShape() tensor.Shape { return tensor.Shape{c.p.MaxBatch, c
 
 func (c *Classify) Forward(out []float32, in [][]float32) {
 	b := len(c.p.Seqs)
-	c.dense.forward(kernel.Mat(out[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1], in[2], scaleShift{})
+	c.dense.forward(kernel.Mat(out[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1], in[2], scaleShift{}, kernel.Epilogue{})
 }
 
 func (c *Classify) Backward(din [][]float32, dout []float32, in [][]float32) {

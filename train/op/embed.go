@@ -91,7 +91,7 @@ func (e *Embed) Forward(out []float32, in [][]float32) {
 
 	image := e.scratch.rows(slotGrad2, patches, d)
 	k := e.patch.in
-	e.patch.forward(image, kernel.Mat(in[embedPixels][:patches*k], patches, k), in[embedPatchW], in[embedPatchB], pair(in, embedScale))
+	e.patch.forward(image, kernel.Mat(in[embedPixels][:patches*k], patches, k), in[embedPatchW], in[embedPatchB], pair(in, embedScale), kernel.Epilogue{})
 
 	textMode, imageMode := in[embedModality][:d], in[embedModality][d:2*d]
 	for i, s := range e.p.Seqs {

@@ -24,8 +24,6 @@ type MLP struct {
 	norm    norm
 	fc1     linear
 	fc2     linear
-
-	raised []float32 // [N,M] S2's output, where the derivative reads it and fc1.pre does not tell it
 }
 
 // Positions of MLP's inputs. Where a pair of scale and shift is, its gamma is named.
@@ -69,11 +67,8 @@ func (m *MLP) reserve(wanted []bool) (kept int) {
 	s.reserve(slotGrad, n*m.width)
 	s.reserve(slotGrad2, n*m.width)
 	s.reserve(slotWideGrad, n*m.hidden)
-	if tuned := len(wanted) > mlpNormScale; !tuned {
-		return keep(&m.raised, n*m.hidden)
-	}
 	kept = keep(&m.fc1.pre, n*m.hidden)
-	if wanted[mlpFC2Scale] {
+	if len(wanted) > mlpFC2Scale && wanted[mlpFC2Scale] {
 		kept += keep(&m.fc2.pre, n*m.width)
 	}
 	return kept
@@ -83,42 +78,31 @@ func (m *MLP) Forward(out []float32, in [][]float32) {
 	n := m.p.Rows()
 	x, y := kernel.Mat(in[mlpX][:n*m.width], n, m.width), kernel.Mat(out[:n*m.width], n, m.width)
 	normed, active := m.scratch.rows(slotNormed, n, m.width), m.scratch.rows(slotWide, n, m.hidden)
-	raised := m.scratch.kept(m.raised, slotWide, n, m.hidden)
 	m.norm.forward(normed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
-	m.fc1.forward(raised, normed, in[mlpFC1W], in[mlpFC1B], pair(in, mlpFC1Scale))
-	kernel.GELU(active.Data, raised.Data)
-	m.fc2.forward(y, active, in[mlpFC2W], in[mlpFC2B], pair(in, mlpFC2Scale))
-	kernel.Add(y.Data, y.Data, x.Data)
-}
-
-// again is GELU's input in the last Forward.
-func (m *MLP) again(s scaleShift) kernel.Matrix {
-	raised := m.scratch.kept(m.raised, slotWide, m.p.Rows(), m.hidden)
-	if s.gamma != nil {
-		kernel.ScaleShift(raised, m.fc1.before(raised), s.gamma, s.beta)
-	}
-	return raised
+	m.fc1.forward(active, normed, in[mlpFC1W], in[mlpFC1B], pair(in, mlpFC1Scale), kernel.Epilogue{GELU: true})
+	m.fc2.forward(y, active, in[mlpFC2W], in[mlpFC2B], pair(in, mlpFC2Scale), kernel.Epilogue{Residual: x})
 }
 
 func (m *MLP) Backward(din [][]float32, dout []float32, in [][]float32) {
 	n, d, s := m.p.Rows(), m.width, m.scratch
 	x := kernel.Mat(in[mlpX][:n*d], n, d)
 
-	dy, draised := s.rows(slotGrad, n, d), s.rows(slotWideGrad, n, m.hidden)
+	dy, dfc1 := s.rows(slotGrad, n, d), s.rows(slotWideGrad, n, m.hidden)
 	copy(dy.Data, dout)
+	pre, raise, draise := m.fc1.before(n), pair(in, mlpFC1Scale), pair(din, mlpFC1Scale)
 	active := s.rows(slotWide, n, m.hidden)
 	if din[mlpFC2W] != nil {
-		kernel.GELU(active.Data, m.again(pair(in, mlpFC1Scale)).Data)
+		kernel.ScaleShiftGELU(active, pre, raise.gamma, raise.beta)
 	}
-	m.fc2.backward(draised, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), dy, active, in[mlpFC2W], pair(in, mlpFC2Scale))
-	kernel.GELUBackward(draised.Data, draised.Data, m.again(pair(in, mlpFC1Scale)).Data)
+	m.fc2.backward(dfc1, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), dy, active, in[mlpFC2W], pair(in, mlpFC2Scale))
+	kernel.ScaleShiftGELUBackward(dfc1, dfc1, pre, raise.gamma, raise.beta, draise.gamma, draise.beta)
 
 	normed := s.rows(slotNormed, n, d)
 	if din[mlpFC1W] != nil {
 		m.norm.forward(normed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
 	}
 	dnormed := s.rows(slotGrad, n, d)
-	m.fc1.backward(dnormed, din[mlpFC1W], din[mlpFC1B], pair(din, mlpFC1Scale), draised, normed, in[mlpFC1W], pair(in, mlpFC1Scale))
+	m.fc1.maps(dnormed, din[mlpFC1W], din[mlpFC1B], dfc1, normed, in[mlpFC1W])
 	dx := s.rows(slotGrad2, n, d)
 	m.norm.backward(dx, din[mlpNormW], din[mlpNormB], pair(din, mlpNormScale), dnormed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
 	if din[mlpX] != nil {

@@ -91,35 +91,36 @@ func (s scaleShift) backward(dy, pre kernel.Matrix, ds scaleShift) {
 // linear is y = scaleShift(x Wᵀ + b); W is [out, in].
 type linear struct {
 	in, out int
-	pre     []float32 // [N, out] before scale and shift, for gamma's derivative; nil where it is not wanted
+	pre     []float32 // [N, out] before scale and shift, where the derivative reads it
 }
 
-// forward fills y and, where it is kept, pre.
-func (l *linear) forward(y, x kernel.Matrix, w, b []float32, s scaleShift) {
-	weight := kernel.Mat(w, l.out, l.in)
-	if s.gamma == nil {
-		kernel.Linear(y, x, weight, b)
-		return
+// forward fills y and, where it is kept, pre. What then says of bias, scale and shift, and of pre, is filled in here.
+func (l *linear) forward(y, x kernel.Matrix, w, b []float32, s scaleShift, then kernel.Epilogue) {
+	then.Bias, then.Gamma, then.Beta = b, s.gamma, s.beta
+	if l.pre != nil {
+		then.Pre = l.before(x.Rows)
 	}
-	pre := l.before(y)
-	kernel.Linear(pre, x, weight, b)
-	kernel.ScaleShift(y, pre, s.gamma, s.beta)
+	kernel.LinearFused(y, x, kernel.Mat(w, l.out, l.in), then)
 }
 
-// before is pre, of as many rows as y has, or y where none is kept.
-func (l *linear) before(y kernel.Matrix) kernel.Matrix {
+// before is pre of the last batch, of so many rows; where it is not kept, nothing.
+func (l *linear) before(rows int) kernel.Matrix {
 	if l.pre == nil {
-		return y
+		return kernel.Matrix{}
 	}
-	return kernel.Mat(l.pre[:y.Rows*l.out], y.Rows, l.out)
+	return kernel.Mat(l.pre[:rows*l.out], rows, l.out)
 }
 
-// backward overwrites dy with the gradient before scale and shift, and fills dx, dw, db, ds where they are not nil. x is read
-// for dw alone.
+// backward is maps, after the way back through scale and shift: it overwrites dy with the gradient before them and fills ds.
 func (l *linear) backward(dx kernel.Matrix, dw, db []float32, ds scaleShift, dy, x kernel.Matrix, w []float32, s scaleShift) {
 	if s.gamma != nil {
-		s.backward(dy, l.before(dy), ds)
+		s.backward(dy, l.before(dy.Rows), ds)
 	}
+	l.maps(dx, dw, db, dy, x, w)
+}
+
+// maps fills dx, dw and db where they are not nil, from the gradient before scale and shift. x is read for dw alone.
+func (l *linear) maps(dx kernel.Matrix, dw, db []float32, dy, x kernel.Matrix, w []float32) {
 	if dw != nil {
 		kernel.MatMulTN(kernel.Mat(dw, l.out, l.in), dy, x, false)
 	}

@@ -57,7 +57,7 @@ func (l *Pool) Forward(out []float32, in [][]float32) {
 	}
 	l.norm.forward(l.view(l.normed), l.view(l.first), in[1], in[2], pair(in, 5))
 	y := l.view(out)
-	l.dense.forward(y, l.view(l.normed), in[3], in[4], scaleShift{})
+	l.dense.forward(y, l.view(l.normed), in[3], in[4], scaleShift{}, kernel.Epilogue{})
 	kernel.Tanh(y.Data, y.Data)
 	copy(l.out, y.Data)
 }
