@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/op"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -21,7 +22,7 @@ func NewEncoder(w *vilt.Weights, maxBatch int) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{&machine{encoder: encoder, features: encoder.Features, vm: gorgonia.NewTapeMachine(g)}}, nil
+	return &Encoder{&machine{encoder: encoder, features: encoder.Features, vm: op.NewMachine(g)}}, nil
 }
 
 // Close frees the machine.

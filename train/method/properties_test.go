@@ -104,7 +104,7 @@ func TestTrainedOrder(t *testing.T) {
 		n := randomNetwork(t, tuned, 3, 2)
 		var names, want []string
 		for _, v := range n.train.model {
-			names = append(names, v.(*gorgonia.Node).Name())
+			names = append(names, v.(parameter).node.Name())
 		}
 		for _, p := range n.Trained() {
 			want = append(want, p.Name)

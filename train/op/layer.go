@@ -90,6 +90,7 @@ type forward struct {
 	out      gorgonia.Value
 	kept     int         // values that layer holds
 	in       [][]float32 // of the last run, reused
+	calls    *[]call     // see record
 }
 
 func (f *forward) Arity() int            { return len(f.wanted) }
@@ -105,8 +106,13 @@ func (f *forward) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 func (f *forward) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 	f.in = floats(f.in, inputs)
 	f.layer.Forward(data(f.out), f.in)
+	if f.calls != nil {
+		*f.calls = append(*f.calls, call{layer: f.layer, out: data(f.out), in: f.in})
+	}
 	return f.out, nil
 }
+
+func (f *forward) record(calls *[]call) { f.calls = calls }
 
 // SymDiff adds one node that computes every wanted gradient, and one for each gradient but the first that hands it out.
 //
@@ -178,6 +184,7 @@ type backward struct {
 	din     [][]float32
 	read    gorgonia.Value // the gradient by the output, where it is another backward's
 	in      [][]float32    // of the last run, reused
+	calls   *[]call        // see record
 }
 
 func (b *backward) Arity() int            { return b.forward.Arity() + 2 }
@@ -193,8 +200,13 @@ func (b *backward) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 	b.in = floats(b.in, inputs)
 	n := b.forward.Arity()
 	b.forward.layer.Backward(b.din, b.in[n+1], b.in[:n])
+	if b.calls != nil {
+		*b.calls = append(*b.calls, call{layer: b.forward.layer, dout: b.in[n+1], in: b.in[:n], din: b.din})
+	}
 	return b.grads[b.first], nil
 }
+
+func (b *backward) record(calls *[]call) { b.calls = calls }
 
 // handOut returns a gradient that a backward has computed.
 type handOut struct {
@@ -218,6 +230,8 @@ var (
 	_ gorgonia.SDOp = (*forward)(nil)
 	_ gorgonia.Op   = (*backward)(nil)
 	_ gorgonia.Op   = (*handOut)(nil)
+	_ recorder      = (*forward)(nil)
+	_ recorder      = (*backward)(nil)
 )
 
 // types is the function type of an op from shapes: the inputs', then the output's.
@@ -248,8 +262,8 @@ func data(v gorgonia.Value) []float32 {
 	switch v := v.(type) {
 	case *gorgonia.F32:
 		return unsafe.Slice((*float32)(v), 1)
-	case tensor.Tensor:
-		return v.Data().([]float32)
+	case *tensor.Dense:
+		return v.Float32s() // Data would box the slice
 	}
 	panic(fmt.Sprintf("op: a value of type %T is not float32", v))
 }
