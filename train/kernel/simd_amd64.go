@@ -58,6 +58,17 @@ func transpose8(dst []float32, ds int, src []float32, ss, cols int) {
 	transpose8AVX2(&dst[0], 4*ds, &src[0], 4*ss, cols/8)
 }
 
+// packWhole is packPanel for a whole panel of rows that lie next to each other.
+func packWhole(dst []float32, b view, j, nr int) {
+	_, _ = dst[b.rows*nr-1], b.data[(b.rows-1)*b.rs+j+nr-1]
+	packCopyAVX2(&dst[0], &b.data[j], 4*b.rs, b.rows, 4*nr)
+}
+
+// packCopyAVX2 copies rows of n bytes, 64 or 128, next to each other. ss is in bytes.
+//
+//go:noescape
+func packCopyAVX2(dst, src *float32, ss, rows, n int)
+
 // panelAVX512 runs tiles of 14, 8, 4, 2 and 1 rows by 32 columns, or by 16 where
 // mask has no bit above the sixteenth. Strides are in bytes. mask has a bit for
 // each column loaded and stored.

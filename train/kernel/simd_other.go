@@ -11,3 +11,7 @@ func (cpuPath) panel(c []float32, cs int, a []float32, ars, acs int, b []float32
 func transpose8([]float32, int, []float32, int, int) {
 	panic("kernel: no assembly on this architecture")
 }
+
+func packWhole([]float32, view, int, int) {
+	panic("kernel: no assembly on this architecture")
+}
