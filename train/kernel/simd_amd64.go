@@ -14,15 +14,21 @@ func bestPath() cpuPath {
 
 // panel computes an m x n piece of C, n at most a tile wide, from a (element
 // (i,k) at a[i*ars+k*acs]) and the columns of b (row k at b[k*bs:]). Off the
-// avx512 path b holds a whole tile of columns even where n is less.
-func (p cpuPath) panel(c []float32, cs int, a []float32, ars, acs int, b []float32, bs, k, m, n int, acc bool) {
+// avx512 path b holds a whole tile of columns even where n is less. With acc every row
+// begins as what c holds, or as bias, which the avx512 path alone knows.
+func (p cpuPath) panel(c []float32, cs int, a []float32, ars, acs int, b []float32, bs, k, m, n int, bias []float32, acc bool) {
 	// The assembly trusts its arguments: touch the corners here.
 	_ = c[(m-1)*cs+n-1]
 	_ = a[(m-1)*ars+(k-1)*acs]
 	_ = b[(k-1)*bs+n-1]
 	switch p {
 	case avx512:
-		panelAVX512(&c[0], 4*cs, &a[0], 4*ars, 4*acs, &b[0], 4*bs, k, m, uint32(1<<n-1), acc)
+		first, fs := &c[0], 4*cs
+		if bias != nil {
+			_ = bias[n-1]
+			first, fs = &bias[0], 0
+		}
+		panelAVX512(&c[0], 4*cs, &a[0], 4*ars, 4*acs, &b[0], 4*bs, k, m, first, fs, uint32(1<<n-1), acc)
 	case avx2:
 		panelAVX2Any(c, cs, a, ars, acs, b, bs, k, m, n, acc)
 	default:
@@ -71,10 +77,10 @@ func packCopyAVX2(dst, src *float32, ss, rows, n int)
 
 // panelAVX512 runs tiles of 14, 8, 4, 2 and 1 rows by 32 columns, or by 16 where
 // mask has no bit above the sixteenth. Strides are in bytes. mask has a bit for
-// each column loaded and stored.
+// each column loaded and stored. With acc the rows begin as those at init, is apart.
 //
 //go:noescape
-func panelAVX512(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, m int, mask uint32, acc bool)
+func panelAVX512(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, m int, init *float32, is int, mask uint32, acc bool)
 
 // panelAVX2 runs tiles of 6, 4, 2 and 1 rows by 16 columns. Strides are in bytes.
 //
