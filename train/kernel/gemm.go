@@ -200,7 +200,7 @@ func (g *call) runTasks(lo, hi int) {
 func (g *call) block(dst Matrix, buf *scratch, i, p, np int) {
 	k, mc := g.a.cols, dst.Rows
 	j := g.j0 + p*g.nr
-	if g.bias != nil {
+	if g.bias != nil && g.path != avx512 {
 		for r := range mc {
 			copy(dst.row(r), g.bias[j:])
 		}
@@ -221,7 +221,11 @@ func (g *call) block(dst Matrix, buf *scratch, i, p, np int) {
 			} else {
 				b, bs = g.b.data[k0*g.b.rs+j+c:], g.b.rs
 			}
-			g.path.panel(dst.Data[c:], dst.Stride, a, ars, acs, b, bs, kc, mc, w, g.acc || k0 > 0)
+			var bias []float32
+			if k0 == 0 && g.bias != nil && g.path == avx512 {
+				bias = g.bias[j+c:]
+			}
+			g.path.panel(dst.Data[c:], dst.Stride, a, ars, acs, b, bs, kc, mc, w, bias, g.acc || k0 > 0)
 			if g.then.any && k0+kc == k && (c+w-from >= finishCols || q == np-1) {
 				g.then.rows(g.path, dst.part(0, from, mc, c+w-from), i, j+from)
 				from = c + w
