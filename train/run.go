@@ -121,6 +121,7 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
 		return "", err
 	}
+	r.tell(r.learner.Plan().String(), 0, 0, "")
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
 }
 
