@@ -68,3 +68,11 @@ func softmaxAVX512(p *float32, ld, rows, n int, scale float32)
 
 //go:noescape
 func softmaxBackAVX512(dp, p *float32, ld, rows, n int, scale float32)
+
+//go:noescape
+func scaleShiftGELUAVX512(dst, x, gamma, beta *float32, n int)
+
+// scaleShiftGELUBackAVX512 adds to dgamma and dbeta.
+//
+//go:noescape
+func scaleShiftGELUBackAVX512(dpre, dy, pre, gamma, beta, dgamma, dbeta *float32, n int)
