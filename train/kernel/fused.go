@@ -64,25 +64,35 @@ func (f *finish) rows(p cpuPath, block Matrix, i, j int) {
 
 // strip is rows for at most finishCols columns.
 func (f *finish) strip(p cpuPath, block Matrix, i, j int) {
-	var between [finishCols]float32
+	var room [finishCols]float32
 	lo, hi := j, j+block.Cols
 	gamma, beta := part(f.gamma, lo, hi), part(f.beta, lo, hi)
 	y := f.y.part(i, j, block.Rows, block.Cols)
 	for r := range block.Rows {
-		from, mid := block.row(r), y.row(r)
-		if f.add.Data != nil {
-			mid = between[:block.Cols] // y may hold what is to be added
+		if f.add.Data == nil {
+			f.activate(p, y.row(r), block.row(r), gamma, beta)
+			continue
 		}
-		if gamma != nil || beta != nil || (!f.gelu && f.add.Data == nil) {
-			scaleShiftRow(p, mid, from, gamma, beta)
-			from = mid
+		x := block.row(r) // y may hold what is to be added
+		if f.gelu || gamma != nil || beta != nil {
+			x = room[:block.Cols]
+			f.activate(p, x, block.row(r), gamma, beta)
 		}
+		addRow(p, y.row(r), x, f.add.row(i + r)[lo:hi])
+	}
+}
+
+// activate computes y = GELU?(gamma∘x + beta) for one row of at most finishCols columns.
+func (f *finish) activate(p cpuPath, y, x, gamma, beta []float32) {
+	switch {
+	case f.gelu && gamma != nil && beta != nil && p == avx512:
+		scaleShiftGELUAVX512(&y[0], &x[0], &gamma[0], &beta[0], len(x))
+	case f.gelu && gamma == nil && beta == nil:
+		geluRow(p, y, x)
+	default:
+		scaleShiftRow(p, y, x, gamma, beta)
 		if f.gelu {
-			geluRow(p, mid, from)
-			from = mid
-		}
-		if f.add.Data != nil {
-			addRow(p, y.row(r), from, f.add.row(i + r)[lo:hi])
+			geluRow(p, y, y)
 		}
 	}
 }
@@ -98,7 +108,9 @@ func ScaleShiftGELU(y, pre Matrix, gamma, beta []float32) {
 	p := currentPath()
 	f := finish{any: true, gamma: gamma, beta: beta, gelu: true, y: y}
 	parallelRows(pre.Rows, pre.Cols, func(lo, hi int) {
-		f.rows(p, pre.rowRange(lo, hi), lo, 0)
+		for i := lo; i < hi; i++ {
+			f.rows(p, pre.rowRange(i, i+1), i, 0) // row by row, as memory lies
+		}
 	})
 }
 
@@ -120,34 +132,42 @@ func ScaleShiftGELUBackward(dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []f
 		refScaleShiftGELUBackward(dpre, dy, pre, gamma, beta, dgamma, dbeta)
 		return
 	}
+	room := borrow(2 * pre.Cols)
+	defer room.giveBack()
+	if dgamma == nil {
+		dgamma = room.data[:pre.Cols]
+	}
+	if dbeta == nil {
+		dbeta = room.data[pre.Cols:][:pre.Cols]
+	}
+	clear(dgamma)
+	clear(dbeta)
 	parallelCols(pre.Rows, pre.Cols, func(lo, hi int) {
-		for ; lo < hi; lo += finishCols {
-			scaleShiftGELUBack(p, dpre, dy, pre, gamma, beta, dgamma, dbeta, lo, min(lo+finishCols, hi))
+		for i := range pre.Rows {
+			for j := lo; j < hi; j += finishCols {
+				k := min(j+finishCols, hi)
+				scaleShiftGELUBackRow(p, dpre.row(i)[j:k], dy.row(i)[j:k], pre.row(i)[j:k],
+					part(gamma, j, k), part(beta, j, k), dgamma[j:k], dbeta[j:k])
+			}
 		}
 	})
 }
 
-// scaleShiftGELUBack does columns [lo, hi), finishCols at most, row by row, so that the
-// sums stay in the first cache.
-func scaleShiftGELUBack(p cpuPath, dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []float32, lo, hi int) {
-	var z, sums, shifts [finishCols]float32
-	n := hi - lo
-	for i := range pre.Rows {
-		x, d, out := pre.row(i)[lo:hi], dy.row(i)[lo:hi], dpre.row(i)[lo:hi]
-		scaleShiftRow(p, z[:n], x, part(gamma, lo, hi), part(beta, lo, hi))
-		geluBackRow(p, z[:n], d, z[:n])
-		fmaAVX2(&sums[0], &z[0], &x[0], n)
-		addAVX2(&shifts[0], &shifts[0], &z[0], n)
-		if gamma != nil {
-			mulAVX2(&out[0], &z[0], &gamma[lo], n)
-		} else {
-			copy(out, z[:n])
-		}
+// scaleShiftGELUBackRow does finishCols columns of a row at most, and adds to the sums.
+func scaleShiftGELUBackRow(p cpuPath, dpre, dy, pre, gamma, beta, dgamma, dbeta []float32) {
+	if p == avx512 && gamma != nil && beta != nil {
+		scaleShiftGELUBackAVX512(&dpre[0], &dy[0], &pre[0], &gamma[0], &beta[0], &dgamma[0], &dbeta[0], len(pre))
+		return
 	}
-	if dgamma != nil {
-		copy(dgamma[lo:hi], sums[:n])
+	var room [finishCols]float32
+	g := room[:len(pre)]
+	scaleShiftRow(p, g, pre, gamma, beta)
+	geluBackRow(p, g, dy, g)
+	fmaAVX2(&dgamma[0], &g[0], &pre[0], len(g))
+	addAVX2(&dbeta[0], &dbeta[0], &g[0], len(g))
+	if gamma == nil {
+		copy(dpre, g)
+		return
 	}
-	if dbeta != nil {
-		copy(dbeta[lo:hi], shifts[:n])
-	}
+	mulAVX2(&dpre[0], &g[0], &gamma[0], len(g))
 }

@@ -12,7 +12,7 @@ import (
 const (
 	kBlock       = 768     // K taken at a time: a row block of A stays in the second cache
 	rowTiles     = 8       // register tiles in a row block
-	packedBLimit = 2 << 20 // elements of B packed at a time (8 MiB)
+	packedBLimit = 5 << 18 // elements of B packed at a time (5 MiB), to lie in the third cache
 	serialWork   = 1 << 18 // multiply-adds below which one goroutine does it all
 	unpackedRows = 224     // rows of A up to which packing B costs more than it saves
 )
@@ -119,7 +119,9 @@ func (g *call) run() {
 		g.tasks()
 		return
 	}
-	g.nc = min(n, max(packedBLimit/k/g.nr, 1)*g.nr)
+	panels := (n + g.nr - 1) / g.nr
+	times := (panels + max(packedBLimit/k/g.nr, 1) - 1) / max(packedBLimit/k/g.nr, 1)
+	g.nc = min(n, (panels+times-1)/times*g.nr)
 	buf := borrow((g.nc + g.nr - 1) / g.nr * g.nr * k)
 	g.packed = buf.data
 	for g.j0 = 0; g.j0 < n; g.j0 += g.nc {

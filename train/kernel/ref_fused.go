@@ -36,6 +36,5 @@ func refScaleShiftGELUBackward(dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta 
 	for i := range g.Rows {
 		refGELUBackward(g.row(i), dy.row(i), g.row(i))
 	}
-	refScaleShiftBackward(Matrix{}, g, pre, gamma, dgamma, dbeta)
-	refScaleShift(dpre, g, gamma, nil)
+	refScaleShiftBackward(dpre, g, pre, gamma, dgamma, dbeta)
 }

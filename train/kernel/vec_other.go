@@ -28,3 +28,9 @@ func geluAVX512(dst, x *float32, n int)                                { noAssem
 func geluBackAVX512(dx, dy, x *float32, n int)                         { noAssembly() }
 func softmaxAVX512(p *float32, ld, rows, n int, scale float32)         { noAssembly() }
 func softmaxBackAVX512(dp, p *float32, ld, rows, n int, scale float32) { noAssembly() }
+
+func scaleShiftGELUAVX512(dst, x, gamma, beta *float32, n int) { noAssembly() }
+
+func scaleShiftGELUBackAVX512(dpre, dy, pre, gamma, beta, dgamma, dbeta *float32, n int) {
+	noAssembly()
+}
