@@ -84,11 +84,17 @@ func addRow(p cpuPath, dst, a, b []float32) {
 func Axpy(dst []float32, alpha float32, x []float32) {
 	checkLen("x", x, len(dst))
 	vec := currentPath() != portable
-	parallel(len(dst), elementGrain, func(lo, hi int) {
-		if vec {
-			axpyAVX2(&dst[lo], &x[lo], alpha, hi-lo)
-			return
-		}
-		refAxpy(dst[lo:hi], alpha, x[lo:hi])
-	})
+	if len(dst) <= elementGrain { // a row: no closure is made for it
+		axpyRange(vec, dst, alpha, x)
+		return
+	}
+	parallel(len(dst), elementGrain, func(lo, hi int) { axpyRange(vec, dst[lo:hi], alpha, x[lo:hi]) })
+}
+
+func axpyRange(vec bool, dst []float32, alpha float32, x []float32) {
+	if vec && len(dst) > 0 {
+		axpyAVX2(&dst[0], &x[0], alpha, len(dst))
+		return
+	}
+	refAxpy(dst, alpha, x)
 }
