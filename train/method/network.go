@@ -101,10 +101,10 @@ func (n *Network) compile(train bool) (*machine, error) {
 	}
 	m.features = m.encoder.Features
 	variables = append(variables, m.encoder.Weights...)
-	p, scratch := m.encoder.Packing, m.encoder.Scratch
+	p := m.encoder.Packing
 	weight, bias := vilt.Node(g, n.Head[0]), vilt.Node(g, n.Head[1])
 	variables = append(variables, weight, bias)
-	m.logits, err = op.Apply(op.NewClassify(p, scratch, n.Weights.Config.Width, n.Classes),
+	m.logits, err = op.Apply(op.NewClassify(p, n.Weights.Config.Width, n.Classes),
 		op.Input{Node: m.features, Wanted: true}, op.Input{Node: weight, Wanted: true}, op.Input{Node: bias, Wanted: true})
 	if err != nil {
 		return nil, err

@@ -123,9 +123,8 @@ func (a *Attention) Backward(din [][]float32, dout []float32, in [][]float32) {
 	n, d, s := a.p.Rows(), a.width, a.scratch
 	x := kernel.Mat(in[attentionX][:n*d], n, d)
 
-	dy, dmixed := s.rows(slotGrad, n, d), s.rows(slotGrad2, n, d)
-	copy(dy.Data, dout)
-	a.proj.backward(dmixed, din[attentionProjW], din[attentionProjB], pair(din, attentionProjScale), dy, s.kept(a.mixed, slotMixed, n, d), in[attentionProjW], pair(in, attentionProjScale))
+	dmixed := s.rows(slotGrad2, n, d)
+	a.proj.backward(dmixed, din[attentionProjW], din[attentionProjB], pair(din, attentionProjScale), kernel.Mat(dout[:n*d], n, d), s.rows(slotGrad, n, d), s.kept(a.mixed, slotMixed, n, d), in[attentionProjW], pair(in, attentionProjScale))
 
 	dqkv := s.rows(slotWideGrad, n, 3*d)
 	kernel.AttentionBackward(dqkv, dmixed, a.again(), a.p.Offsets, a.heads)
@@ -134,7 +133,7 @@ func (a *Attention) Backward(din [][]float32, dout []float32, in [][]float32) {
 		a.norm.forward(normed, x, in[attentionNormW], in[attentionNormB], pair(in, attentionNormScale))
 	}
 	dnormed := s.rows(slotGrad, n, d)
-	a.qkv.backward(dnormed, din[attentionQKVW], din[attentionQKVB], pair(din, attentionQKVScale), dqkv, normed, in[attentionQKVW], pair(in, attentionQKVScale))
+	a.qkv.backward(dnormed, din[attentionQKVW], din[attentionQKVB], pair(din, attentionQKVScale), dqkv, dqkv, normed, in[attentionQKVW], pair(in, attentionQKVScale))
 
 	dx := s.rows(slotGrad2, n, d)
 	a.norm.backward(dx, din[attentionNormW], din[attentionNormB], pair(din, attentionNormScale), dnormed, x, in[attentionNormW], in[attentionNormB], pair(in, attentionNormScale))

@@ -13,17 +13,11 @@ type Classify struct {
 	p       *Packing
 	classes int
 	dense   linear
-	scratch *Scratch
 }
 
 // NewClassify returns the layer for K classes.
-func NewClassify(p *Packing, s *Scratch, width, classes int) *Classify {
-	return &Classify{p: p, classes: classes, dense: linear{in: width, out: classes}, scratch: s}
-}
-
-func (c *Classify) reserve([]bool) int {
-	c.scratch.reserve(slotGrad, c.p.MaxBatch*c.classes)
-	return 0
+func NewClassify(p *Packing, width, classes int) *Classify {
+	return &Classify{p: p, classes: classes, dense: linear{in: width, out: classes}}
 }
 
 func (c *Classify) Name() string           { return "classify" }
@@ -36,13 +30,11 @@ func (c *Classify) Forward(out []float32, in [][]float32) {
 
 func (c *Classify) Backward(din [][]float32, dout []float32, in [][]float32) {
 	b := len(c.p.Seqs)
-	dy := c.scratch.rows(slotGrad, b, c.classes)
-	copy(dy.Data, dout)
 	var dx kernel.Matrix
 	if din[0] != nil {
 		dx = kernel.Mat(din[0][:b*c.dense.in], b, c.dense.in)
 	}
-	c.dense.backward(dx, din[1], din[2], scaleShift{}, dy, kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1], scaleShift{})
+	c.dense.maps(dx, din[1], din[2], kernel.Mat(dout[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1])
 }
 
 // CrossEntropy is the mean over the batch of -log softmax(logits)[label], over the packing's active classes only.

@@ -153,7 +153,7 @@ func (e *Embed) Backward(din [][]float32, dout []float32, in [][]float32) {
 	}
 	e.textBackward(din, dtext, in)
 	k := e.patch.in
-	e.patch.backward(kernel.Matrix{}, din[embedPatchW], din[embedPatchB], pair(din, embedScale), dimage,
+	e.patch.backward(kernel.Matrix{}, din[embedPatchW], din[embedPatchB], pair(din, embedScale), dimage, dimage,
 		kernel.Mat(in[embedPixels][:patches*k], patches, k), in[embedPatchW], pair(in, embedScale))
 }
 

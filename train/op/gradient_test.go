@@ -92,7 +92,7 @@ func TestGradients(t *testing.T) {
 		{"mlp tuned", NewMLP(p, s, d, hidden, eps), rows, with(mlp, pairs(d, hidden, d)...)},
 		{"pool", NewPool(p, s, d, eps), batch, pool},
 		{"pool tuned", NewPool(p, s, d, eps), batch, with(pool, pairs(d)...)},
-		{"classify", NewClassify(p, s, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},
+		{"classify", NewClassify(p, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},
 		{"cross-entropy", NewCrossEntropy(p, classes), batch, []input{m(p.MaxBatch, classes)}},
 	} {
 		t.Run(c.name, func(t *testing.T) { checkGradients(t, c.layer, c.rows, c.inputs) })

@@ -87,14 +87,13 @@ func (m *MLP) Backward(din [][]float32, dout []float32, in [][]float32) {
 	n, d, s := m.p.Rows(), m.width, m.scratch
 	x := kernel.Mat(in[mlpX][:n*d], n, d)
 
-	dy, dfc1 := s.rows(slotGrad, n, d), s.rows(slotWideGrad, n, m.hidden)
-	copy(dy.Data, dout)
+	dfc1 := s.rows(slotWideGrad, n, m.hidden)
 	pre, raise, draise := m.fc1.before(n), pair(in, mlpFC1Scale), pair(din, mlpFC1Scale)
 	active := s.rows(slotWide, n, m.hidden)
 	if din[mlpFC2W] != nil {
 		kernel.ScaleShiftGELU(active, pre, raise.gamma, raise.beta)
 	}
-	m.fc2.backward(dfc1, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), dy, active, in[mlpFC2W], pair(in, mlpFC2Scale))
+	m.fc2.backward(dfc1, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), kernel.Mat(dout[:n*d], n, d), s.rows(slotGrad, n, d), active, in[mlpFC2W], pair(in, mlpFC2Scale))
 	kernel.ScaleShiftGELUBackward(dfc1, dfc1, pre, raise.gamma, raise.beta, draise.gamma, draise.beta)
 
 	normed := s.rows(slotNormed, n, d)

@@ -82,10 +82,15 @@ func (s *Scratch) kept(own []float32, slot, rows, cols int) kernel.Matrix {
 // (Lian et al., "Scaling & Shifting Your Features", NeurIPS 2022, eq. 3).
 type scaleShift struct{ gamma, beta []float32 }
 
-// backward fills ds and then overwrites dy with the gradient by pre.
-func (s scaleShift) backward(dy, pre kernel.Matrix, ds scaleShift) {
+// backward fills ds, and dst with the gradient by pre, which it returns: dy itself where there is nothing to scale. dst may be
+// dy.
+func (s scaleShift) backward(dst, dy, pre kernel.Matrix, ds scaleShift) kernel.Matrix {
+	if s.gamma == nil {
+		return dy
+	}
 	kernel.ScaleShiftBackward(kernel.Matrix{}, dy, pre, s.gamma, ds.gamma, ds.beta)
-	kernel.ScaleShift(dy, dy, s.gamma, nil)
+	kernel.ScaleShift(dst, dy, s.gamma, nil)
+	return dst
 }
 
 // linear is y = scaleShift(x Wᵀ + b); W is [out, in].
@@ -111,12 +116,10 @@ func (l *linear) before(rows int) kernel.Matrix {
 	return kernel.Mat(l.pre[:rows*l.out], rows, l.out)
 }
 
-// backward is maps, after the way back through scale and shift: it overwrites dy with the gradient before them and fills ds.
-func (l *linear) backward(dx kernel.Matrix, dw, db []float32, ds scaleShift, dy, x kernel.Matrix, w []float32, s scaleShift) {
-	if s.gamma != nil {
-		s.backward(dy, l.before(dy.Rows), ds)
-	}
-	l.maps(dx, dw, db, dy, x, w)
+// backward is maps, after the way back through scale and shift: it fills ds, and between is memory for the gradient before
+// them. It may be dy.
+func (l *linear) backward(dx kernel.Matrix, dw, db []float32, ds scaleShift, dy, between, x kernel.Matrix, w []float32, s scaleShift) {
+	l.maps(dx, dw, db, s.backward(between, dy, l.before(dy.Rows), ds), x, w)
 }
 
 // maps fills dx, dw and db where they are not nil, from the gradient before scale and shift. x is read for dw alone.
@@ -153,12 +156,10 @@ func (n *norm) forward(y, x kernel.Matrix, w, b []float32, s scaleShift) {
 // backward overwrites dy with the gradient before scale and shift, and fills dx, and dw, db, ds where they are not nil. What
 // was scaled and shifted is computed again, into dx.
 func (n *norm) backward(dx kernel.Matrix, dw, db []float32, ds scaleShift, dy, x kernel.Matrix, w, b []float32, s scaleShift) {
-	if s.gamma != nil {
-		if ds.gamma != nil {
-			kernel.LayerNorm(dx, x, w, b, n.eps, nil, nil)
-		}
-		s.backward(dy, dx, ds)
+	if ds.gamma != nil {
+		kernel.LayerNorm(dx, x, w, b, n.eps, nil, nil)
 	}
+	dy = s.backward(dy, dy, dx, ds)
 	kernel.LayerNormBackward(dx, dy, x, w, n.mean[:x.Rows], n.rstd[:x.Rows], dw, db)
 }
 

@@ -67,7 +67,7 @@ func (l *Pool) Backward(din [][]float32, dout []float32, in [][]float32) {
 	dy := l.scratch.rows(slotGrad, b, d)
 	kernel.TanhBackward(dy.Data, dout[:b*d], l.out[:b*d])
 	dnormed := l.scratch.rows(slotGrad2, b, d)
-	l.dense.backward(dnormed, din[3], din[4], scaleShift{}, dy, l.view(l.normed), in[3], scaleShift{})
+	l.dense.maps(dnormed, din[3], din[4], dy, l.view(l.normed), in[3])
 	dfirst := l.scratch.rows(slotGrad, b, d)
 	l.norm.backward(dfirst, din[1], din[2], pair(din, 5), dnormed, l.view(l.first), in[1], in[2], pair(in, 5))
 	if din[0] == nil {
