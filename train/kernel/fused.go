@@ -38,9 +38,10 @@ func LinearFused(y, x, w Matrix, e Epilogue) {
 	gemmThen(dst, x.view(), w.view().t(), e.Bias, false, false, then)
 }
 
-// finishCols is how many columns of a block are finished at a time: rows long enough
-// for the assembly, and few enough that the block lies in the second cache still.
-const finishCols = 256
+const (
+	finishCols = 1024 // columns of a block finished at a time: it lies in the second cache still
+	rowPiece   = 256  // columns that one pass after another goes over in the first cache
+)
 
 // finish is the part of an Epilogue that comes after the product.
 type finish struct {
@@ -56,33 +57,31 @@ func (f *finish) rows(p cpuPath, block Matrix, i, j int) {
 	if !f.any {
 		return
 	}
-	for from := 0; from < block.Cols; from += finishCols {
-		n := min(finishCols, block.Cols-from)
-		f.strip(p, block.part(0, from, block.Rows, n), i, j+from)
-	}
-}
-
-// strip is rows for at most finishCols columns.
-func (f *finish) strip(p cpuPath, block Matrix, i, j int) {
-	var room [finishCols]float32
-	lo, hi := j, j+block.Cols
-	gamma, beta := part(f.gamma, lo, hi), part(f.beta, lo, hi)
-	y := f.y.part(i, j, block.Rows, block.Cols)
 	for r := range block.Rows {
-		if f.add.Data == nil {
-			f.activate(p, y.row(r), block.row(r), gamma, beta)
-			continue
+		x, y := block.row(r), f.y.row(i + r)[j:j+block.Cols]
+		for from := 0; from < len(x); from += rowPiece {
+			to := min(from+rowPiece, len(x))
+			f.piece(p, y[from:to], x[from:to], i+r, j+from)
 		}
-		x := block.row(r) // y may hold what is to be added
-		if f.gelu || gamma != nil || beta != nil {
-			x = room[:block.Cols]
-			f.activate(p, x, block.row(r), gamma, beta)
-		}
-		addRow(p, y.row(r), x, f.add.row(i + r)[lo:hi])
 	}
 }
 
-// activate computes y = GELU?(gamma∘x + beta) for one row of at most finishCols columns.
+// piece is rows for at most rowPiece columns of one row.
+func (f *finish) piece(p cpuPath, y, x []float32, i, j int) {
+	gamma, beta := part(f.gamma, j, j+len(x)), part(f.beta, j, j+len(x))
+	if f.add.Data == nil {
+		f.activate(p, y, x, gamma, beta)
+		return
+	}
+	var room [rowPiece]float32
+	if f.gelu || gamma != nil || beta != nil {
+		f.activate(p, room[:len(x)], x, gamma, beta)
+		x = room[:len(x)] // not y, which may hold what is to be added
+	}
+	addRow(p, y, x, f.add.row(i)[j:j+len(x)])
+}
+
+// activate computes y = GELU?(gamma∘x + beta) for a piece of a row.
 func (f *finish) activate(p cpuPath, y, x, gamma, beta []float32) {
 	switch {
 	case f.gelu && gamma != nil && beta != nil && p == avx512:
@@ -144,8 +143,8 @@ func ScaleShiftGELUBackward(dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []f
 	clear(dbeta)
 	parallelCols(pre.Rows, pre.Cols, func(lo, hi int) {
 		for i := range pre.Rows {
-			for j := lo; j < hi; j += finishCols {
-				k := min(j+finishCols, hi)
+			for j := lo; j < hi; j += rowPiece {
+				k := min(j+rowPiece, hi)
 				scaleShiftGELUBackRow(p, dpre.row(i)[j:k], dy.row(i)[j:k], pre.row(i)[j:k],
 					part(gamma, j, k), part(beta, j, k), dgamma[j:k], dbeta[j:k])
 			}
@@ -153,13 +152,13 @@ func ScaleShiftGELUBackward(dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []f
 	})
 }
 
-// scaleShiftGELUBackRow does finishCols columns of a row at most, and adds to the sums.
+// scaleShiftGELUBackRow does rowPiece columns of a row at most, and adds to the sums.
 func scaleShiftGELUBackRow(p cpuPath, dpre, dy, pre, gamma, beta, dgamma, dbeta []float32) {
 	if p == avx512 && gamma != nil && beta != nil {
 		scaleShiftGELUBackAVX512(&dpre[0], &dy[0], &pre[0], &gamma[0], &beta[0], &dgamma[0], &dbeta[0], len(pre))
 		return
 	}
-	var room [finishCols]float32
+	var room [rowPiece]float32
 	g := room[:len(pre)]
 	scaleShiftRow(p, g, pre, gamma, beta)
 	geluBackRow(p, g, dy, g)
