@@ -52,6 +52,7 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	if err != nil || done {
 		return report, err
 	}
+	r.tell(r.learner.Plan().String(), 0, 0, "")
 	for t := len(r.reports); t < len(r.phases); t++ {
 		if err := r.phase(ctx, t); err != nil {
 			return schemas.Report{}, fmt.Errorf("phase %d of %d: %w", t+1, len(r.phases), err)
@@ -121,7 +122,6 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
 		return "", err
 	}
-	r.tell(r.learner.Plan().String(), 0, 0, "")
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
 }
 

