@@ -18,7 +18,7 @@ func NewEncoder(w *vilt.Weights, maxBatch int) (*Encoder, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
-	encoder, err := vilt.Build(g, w, maxBatch, vilt.Options{ForwardOnly: true})
+	encoder, err := vilt.Build(g, w, maxBatch, vilt.Options{ForwardOnly: true, LastOnly: true})
 	if err != nil {
 		return nil, err
 	}

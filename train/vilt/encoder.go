@@ -21,6 +21,9 @@ type Options struct {
 	// KeepLayers keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
 	// block.
 	KeepLayers bool
+	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that only its last
+	// layer is there after a run: see [Encoder.Hidden].
+	LastOnly bool
 	// Beside, if not nil, is the encoder of another graph, for batches as large, that never runs at the same time: pixels
 	// and scratch lie in its memory. Forward-only and without KeepLayers, the stream does as well, and what it is within the
 	// encoder is lost: see [Encoder.Hidden]. The other graph's layers are then lost too, until it runs again.
@@ -77,11 +80,16 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	rows := maxBatch * p.MaxPatches
 	if o.Beside != nil {
 		e.Scratch.Beside, e.pixels = o.Beside.Scratch, o.Beside.pixels
-		if o.ForwardOnly && !o.KeepLayers {
-			e.outputs, e.turns = o.Beside.outputs[:2], true
-		}
 	} else {
 		e.pixels = make([]float32, rows*c.PatchSize())
+	}
+	if o.ForwardOnly && !o.KeepLayers {
+		switch size := p.MaxRows() * c.Width; {
+		case o.Beside != nil:
+			e.outputs, e.turns = o.Beside.outputs[:2], true
+		case o.LastOnly:
+			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
+		}
 	}
 	e.Pixels = Node(g, &Tensor{Name: "pixels", Shape: []int{rows, c.PatchSize()}, Data: e.pixels})
 

@@ -20,7 +20,7 @@ func runSmall(t *testing.T, o Options) *Encoder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Beside == nil && e.Hidden(0) != nil || len(e.LastHidden(nil)) != 0 || len(e.Attentions(e.Config.Depth-1, nil)) != 0 {
+	if !e.turns && e.Hidden(0) != nil || len(e.LastHidden(nil)) != 0 || len(e.Attentions(e.Config.Depth-1, nil)) != 0 {
 		t.Error("hidden states and attentions before a run")
 	}
 	e.Packing.Reset()
@@ -47,12 +47,15 @@ func TestBeside(t *testing.T) {
 	if !slices.Equal(turns.LastHidden(nil), last) || !slices.Equal(turns.Attentions(c.Depth-1, nil), probs) {
 		t.Error("the last layer differs")
 	}
+	if alone := runSmall(t, Options{ForwardOnly: true, LastOnly: true}); !slices.Equal(alone.LastHidden(nil), last) || !alone.turns {
+		t.Error("the last layer of a graph of its own differs")
+	}
 	if &turns.PatchPixels(0)[0] != &all.PatchPixels(0)[0] || turns.Scratch.Bytes() != 0 {
 		t.Error("pixels or scratch have memory of their own")
 	}
 	func() {
 		defer func() {
-			if text, _ := recover().(string); !strings.Contains(text, "layer 1 were not kept: build the encoder without Beside") {
+			if text, _ := recover().(string); !strings.Contains(text, "layer 1 were not kept: build the encoder without LastOnly or Beside") {
 				t.Errorf("%q", text)
 			}
 		}()
