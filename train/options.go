@@ -68,7 +68,7 @@ func cpuPath() (string, error) {
 
 // Event is progress of a stage.
 type Event struct {
-	Stage       string // such as "phase 2 of 5: learn"
+	Stage       string // such as "phase 2 of 5: learn"; with a Total of 0 a remark, which is no stage
 	Done, Total int
 	Note        string // such as a loss
 }

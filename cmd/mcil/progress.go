@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -100,7 +101,21 @@ func (p *progress) counter(stage string) func(done, total int) {
 
 // events shows the events of a training run under a name.
 func (p *progress) events(name string) func(train.Event) {
-	return func(e train.Event) { p.update(name+e.Stage, e.Done, e.Total, e.Note) }
+	return func(e train.Event) {
+		if e.Total == 0 {
+			p.remark(name + e.Stage)
+			return
+		}
+		p.update(name+e.Stage, e.Done, e.Total, e.Note)
+	}
+}
+
+// remark ends the present stage and logs a line of its own.
+func (p *progress) remark(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finish()
+	slog.New(slog.NewTextHandler(p.w, nil)).Info(line)
 }
 
 func text(stage, note string) string {

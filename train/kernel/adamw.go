@@ -39,15 +39,24 @@ func AdamW(param, grad, m, v []float32, o AdamWStep) {
 	if o.Step < 1 {
 		panic("kernel: AdamW step counts from 1")
 	}
-	f := o.factors()
 	vec := currentPath() != portable
+	if len(param) <= elementGrain { // a vector: no closure is made for it
+		f := o.factors()
+		adamWRange(vec, param, grad, m, v, &f)
+		return
+	}
+	f := o.factors()
 	parallel(len(param), elementGrain, func(lo, hi int) {
-		if vec {
-			adamWAVX2(&param[lo], &grad[lo], &m[lo], &v[lo], hi-lo, &f)
-			return
-		}
-		refAdamW(param[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi], &f)
+		adamWRange(vec, param[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi], &f)
 	})
+}
+
+func adamWRange(vec bool, param, grad, m, v []float32, f *adamWFactors) {
+	if vec && len(param) > 0 {
+		adamWAVX2(&param[0], &grad[0], &m[0], &v[0], len(param), f)
+		return
+	}
+	refAdamW(param, grad, m, v, f)
 }
 
 func (o AdamWStep) factors() adamWFactors {

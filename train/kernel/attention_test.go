@@ -31,7 +31,7 @@ var attentionShapes = []struct {
 	lengths  []int
 }{
 	{4, 1, []int{1}}, {4, 2, []int{3, 1, 5}}, {6, 3, []int{0, 2, 7, 0}}, {64, 4, []int{17, 60, 9}},
-	{128, 4, []int{33, 90}}, {48, 1, []int{64, 8}}, {15, 5, []int{121, 16}},
+	{128, 4, []int{33, 90}}, {48, 1, []int{64, 8}}, {128, 2, []int{185, 70}}, {15, 5, []int{121, 16}},
 }
 
 func packedOffsets(lengths []int) []int {

@@ -22,7 +22,7 @@
 
 // func gradColsAVX2(dgamma, dbeta, dy, x *float32, dys, xs, rows, n int, mean, rstd *float32, step int)
 //
-// dgamma = sum of dy (x-mean) rstd, dbeta = sum of dy, over rows of n columns.
+// dgamma += dy (x-mean) rstd and dbeta += dy, row after row, over rows of n columns.
 // dys, xs and step are bytes from a row to the next; step 0 repeats one mean, rstd.
 TEXT ·gradColsAVX2(SB), NOSPLIT, $0-88
 	MOVQ dgamma+0(FP), DI
@@ -38,10 +38,10 @@ block:
 	MOVQ rows+48(FP), BX
 	MOVQ mean+64(FP), R9
 	MOVQ rstd+72(FP), R13
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	VMASKMOVPS (DI), Y14, Y4
+	VMASKMOVPS 32(DI), Y15, Y5
+	VMASKMOVPS (R8), Y14, Y6
+	VMASKMOVPS 32(R8), Y15, Y7
 
 row:
 	VBROADCASTSS (R9), Y8
@@ -78,6 +78,8 @@ row:
 	RET
 
 // func colSumAVX2(dst, x *float32, xs, rows, n int)
+//
+// dst += x, row after row.
 TEXT ·colSumAVX2(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ xs+16(FP), R8
@@ -91,10 +93,10 @@ block:
 	CLAMP(24, Y15)
 	MOVQ x+8(FP), SI
 	MOVQ rows+24(FP), BX
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	VMASKMOVPS (DI), Y12, Y4
+	VMASKMOVPS 32(DI), Y13, Y5
+	VMASKMOVPS 64(DI), Y14, Y6
+	VMASKMOVPS 96(DI), Y15, Y7
 
 row:
 	VMASKMOVPS (SI), Y12, Y0

@@ -10,9 +10,9 @@ import (
 // takes a block of rows of A, copies it beside its cache lines, and runs it
 // against the panels it owns.
 const (
-	kBlock       = 384     // K taken at a time: a row block of A stays in the second cache
+	kBlock       = 768     // K taken at a time: a row block of A stays in the second cache
 	rowTiles     = 8       // register tiles in a row block
-	packedBLimit = 2 << 20 // elements of B packed at a time (8 MiB)
+	packedBLimit = 5 << 18 // elements of B packed at a time (5 MiB), to lie in the third cache
 	serialWork   = 1 << 18 // multiply-adds below which one goroutine does it all
 	unpackedRows = 224     // rows of A up to which packing B costs more than it saves
 )
@@ -51,16 +51,22 @@ func (s *scratch) giveBack() { scratches.Put(s) }
 // on its row of a, its column of b and the CPU path alone. With serial everything
 // runs on the caller's goroutine.
 func gemm(dst Matrix, a, b view, bias []float32, acc, serial bool) {
+	gemmThen(dst, a, b, bias, acc, serial, finish{})
+}
+
+// gemmThen is gemm with a finish for the rows of dst.
+func gemmThen(dst Matrix, a, b view, bias []float32, acc, serial bool, then finish) {
 	m, n, k := dst.Rows, dst.Cols, a.cols
 	if m == 0 || n == 0 {
 		return
 	}
+	g := calls.Get().(*call)
+	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil, then: then}
 	if k == 0 {
 		fillRows(dst, bias, acc)
+		g.then.rows(g.path, dst, 0, 0)
 		return
 	}
-	g := calls.Get().(*call)
-	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil}
 	g.mr, g.nr = g.path.tile()
 	if !serial && m*n*k > serialWork {
 		g.procs = runtime.GOMAXPROCS(0)
@@ -92,15 +98,14 @@ type call struct {
 	a, b   view
 	bias   []float32
 	acc    bool
+	then   finish
 
 	packA  bool
 	packed []float32 // columns [j0, j0+nc) of b in panels of K x nr; nil when b is read where it lies
 	j0, nc int
 
-	mc, group  int // rows of a task; its panels
-	groups     int // tasks side by side in a row block
-	rowsTotal  int
-	panelTotal int
+	tiles, blocks  int // register tiles down dst; blocks of rows that they are split into
+	panels, groups int // panels across the columns at hand; groups that they are split into
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -108,13 +113,15 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 func (g *call) run() {
 	m, n, k := g.dst.Rows, g.dst.Cols, g.a.cols
 	packB := g.b.cs != 1 || m > unpackedRows || (g.path != avx512 && n%g.nr != 0)
-	g.packA = n > 4*g.nr
+	g.packA = n > 4*g.nr && k > 64
 	g.nc = n
 	if !packB {
 		g.tasks()
 		return
 	}
-	g.nc = min(n, max(packedBLimit/k/g.nr, 1)*g.nr)
+	panels := (n + g.nr - 1) / g.nr
+	times := (panels + max(packedBLimit/k/g.nr, 1) - 1) / max(packedBLimit/k/g.nr, 1)
+	g.nc = min(n, (panels+times-1)/times*g.nr)
 	buf := borrow((g.nc + g.nr - 1) / g.nr * g.nr * k)
 	g.packed = buf.data
 	for g.j0 = 0; g.j0 < n; g.j0 += g.nc {
@@ -138,24 +145,23 @@ func (g *call) packPanels(lo, hi int) {
 	}
 }
 
-// tasks splits the columns at hand into tasks of row blocks by groups of panels.
+// tasks splits the columns at hand into tasks of row blocks by groups of panels, as
+// equal as tiles allow: where two cores share 13 blocks and a rest, one waits.
 func (g *call) tasks() {
-	g.rowsTotal = g.dst.Rows
-	g.panelTotal = (g.nc + g.nr - 1) / g.nr
-	g.group = g.panelTotal
-	tiles := (g.rowsTotal + g.mr - 1) / g.mr
-	blocks := (tiles + rowTiles - 1) / rowTiles
+	g.panels = (g.nc + g.nr - 1) / g.nr
+	g.tiles = (g.dst.Rows + g.mr - 1) / g.mr
+	g.blocks, g.groups = (g.tiles+rowTiles-1)/rowTiles, 1
 	if g.procs > 1 {
 		// About four tasks a core even out what other work the cores have.
 		want := 4 * g.procs
-		blocks = max(blocks, min(want, tiles))
-		if blocks < want {
-			g.group = max(1, g.panelTotal*blocks/want)
+		g.blocks = min(max(g.blocks, want), g.tiles)
+		if g.blocks < want {
+			g.groups = min((want+g.blocks-1)/g.blocks, g.panels)
+		} else if up := (g.blocks + g.procs - 1) / g.procs * g.procs; up <= g.tiles {
+			g.blocks = up
 		}
 	}
-	g.mc = (tiles + blocks - 1) / blocks * g.mr
-	g.groups = (g.panelTotal + g.group - 1) / g.group
-	n := (g.rowsTotal + g.mc - 1) / g.mc * g.groups
+	n := g.blocks * g.groups
 	if g.procs == 1 {
 		g.runTasks(0, n)
 		return
@@ -164,27 +170,41 @@ func (g *call) tasks() {
 }
 
 func (g *call) runTasks(lo, hi int) {
-	var buf *scratch
+	rows, cols := (g.tiles+g.blocks-1)/g.blocks*g.mr, (g.panels+g.groups-1)/g.groups*g.nr
+	var buf, own *scratch
 	if g.packA {
-		buf = borrow(g.mc * (kBlock + 16))
+		buf = borrow(rows * (kBlock + 16))
+	}
+	if g.then.apart {
+		own = borrow(rows * cols)
 	}
 	for t := lo; t < hi; t++ {
-		i, p := t/g.groups*g.mc, t%g.groups*g.group
-		g.block(buf, i, min(g.mc, g.rowsTotal-i), p, min(g.group, g.panelTotal-p))
+		block, group := t/g.groups, t%g.groups
+		i, end := block*g.tiles/g.blocks*g.mr, min((block+1)*g.tiles/g.blocks*g.mr, g.dst.Rows)
+		p, np := group*g.panels/g.groups, (group+1)*g.panels/g.groups
+		np -= p
+		j := g.j0 + p*g.nr
+		dst := g.dst.part(i, j, end-i, min(np*g.nr, g.j0+g.nc-j))
+		if own != nil {
+			dst.Stride, dst.Data = dst.Cols, own.data
+		}
+		g.block(dst, buf, i, p, np)
 	}
 	if buf != nil {
 		buf.giveBack()
 	}
+	if own != nil {
+		own.giveBack()
+	}
 }
 
-// block computes rows [i, i+mc) of the panels [p, p+np).
-func (g *call) block(buf *scratch, i, mc, p, np int) {
-	k := g.a.cols
-	if g.bias != nil {
-		j := g.j0 + p*g.nr
-		bias := g.bias[j:min(j+np*g.nr, g.j0+g.nc)]
-		for r := i; r < i+mc; r++ {
-			copy(g.dst.row(r)[j:], bias)
+// block computes dst, the rows from i on of the panels [p, p+np).
+func (g *call) block(dst Matrix, buf *scratch, i, p, np int) {
+	k, mc := g.a.cols, dst.Rows
+	j := g.j0 + p*g.nr
+	if g.bias != nil && g.path != avx512 {
+		for r := range mc {
+			copy(dst.row(r), g.bias[j:])
 		}
 	}
 	for k0 := 0; k0 < k; k0 += kBlock {
@@ -193,16 +213,25 @@ func (g *call) block(buf *scratch, i, mc, p, np int) {
 		if g.packA {
 			a, ars, acs = packRows(buf.data, g.a, i, mc, k0, kc)
 		}
-		for q := p; q < p+np; q++ {
-			j := g.j0 + q*g.nr
+		from := 0 // columns of dst before it are finished
+		for q := range np {
+			c := q * g.nr
+			w := min(g.nr, dst.Cols-c)
 			b, bs := g.packed, g.nr
 			if b != nil {
-				b = b[q*k*g.nr+k0*g.nr:]
+				b = b[(p+q)*k*g.nr+k0*g.nr:]
 			} else {
-				b, bs = g.b.data[k0*g.b.rs+j:], g.b.rs
+				b, bs = g.b.data[k0*g.b.rs+j+c:], g.b.rs
 			}
-			g.path.panel(g.dst.Data[i*g.dst.Stride+j:], g.dst.Stride, a, ars, acs, b, bs,
-				kc, mc, min(g.nr, g.j0+g.nc-j), g.acc || k0 > 0)
+			var bias []float32
+			if k0 == 0 && g.bias != nil && g.path == avx512 {
+				bias = g.bias[j+c:]
+			}
+			g.path.panel(dst.Data[c:], dst.Stride, a, ars, acs, b, bs, kc, mc, w, bias, g.acc || k0 > 0)
+			if g.then.any && k0+kc == k && (c+w-from >= finishCols || q == np-1) {
+				g.then.rows(g.path, dst.part(0, from, mc, c+w-from), i, j+from)
+				from = c + w
+			}
 		}
 	}
 }

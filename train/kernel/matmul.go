@@ -41,6 +41,35 @@ func Linear(dst, x, w Matrix, bias []float32) {
 	gemm(dst, x.view(), w.view().t(), bias, false, false)
 }
 
+// MatMulBatch computes dst[i] = op(a[i]) op(b[i]) for small matrices of any shapes and
+// strides, or adds to dst[i] with acc; op transposes where transA or transB says so. Each
+// product runs whole on one thread, as those of Attention's heads do. No dst may overlap
+// another matrix.
+func MatMulBatch(dst, a, b []Matrix, transA, transB, acc bool) {
+	if len(a) != len(dst) || len(b) != len(dst) {
+		panic(fmt.Sprintf("kernel: products of %d and %d matrices into %d", len(a), len(b), len(dst)))
+	}
+	views := func(i int) (av, bv view) {
+		if av, bv = a[i].view(), b[i].view(); transA {
+			av = av.t()
+		}
+		if transB {
+			bv = bv.t()
+		}
+		return av, bv
+	}
+	for i := range dst {
+		av, bv := views(i)
+		checkProduct(dst[i], a[i], b[i], av, bv)
+	}
+	parallel(len(dst), 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			av, bv := views(i)
+			gemm(dst[i], av, bv, nil, acc, true)
+		}
+	})
+}
+
 func product(dst, a, b Matrix, av, bv view, acc bool) {
 	checkProduct(dst, a, b, av, bv)
 	gemm(dst, av, bv, nil, acc, false)

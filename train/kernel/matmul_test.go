@@ -198,6 +198,32 @@ func TestLinearBlocked(t *testing.T) {
 	})
 }
 
+// A batch gives the bytes of its products one by one.
+func TestMatMulBatch(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := newRand(6)
+		for _, p := range products {
+			for _, acc := range []bool{false, true} {
+				var got, want, a, b []Matrix
+				for i := range 9 {
+					m, n, k := 1+r.IntN(70), 1+r.IntN(200), r.IntN(90)
+					x, y, _, _ := operands(r, m, n, k, i%3, p.ta, p.tb)
+					d := randomMatrix(r, m, n, i%2)
+					got, want, a, b = append(got, d), append(want, clone(d)), append(a, x), append(b, y)
+				}
+				MatMulBatch(got, a, b, p.ta, p.tb, acc)
+				for i := range got {
+					p.f(want[i], a[i], b[i], acc)
+					sameBytes(t, p.name, got[i].Data, want[i].Data)
+				}
+			}
+		}
+	})
+	one := []Matrix{Mat(make([]float32, 4), 2, 2)}
+	mustPanic(t, "count", func() { MatMulBatch(one, one, nil, false, false, false) })
+	mustPanic(t, "shape", func() { MatMulBatch(one, []Matrix{Mat(make([]float32, 6), 2, 3)}, one, false, false, false) })
+}
+
 func TestProductMistakes(t *testing.T) {
 	m := func(r, c int) Matrix { return Mat(make([]float32, r*c), r, c) }
 	mustPanic(t, "inner", func() { MatMul(m(2, 2), m(2, 3), m(2, 2), false) })

@@ -28,6 +28,11 @@ func (m Matrix) rowRange(lo, hi int) Matrix {
 	return Matrix{Rows: hi - lo, Cols: m.Cols, Stride: m.Stride, Data: m.Data[min(lo*m.Stride, len(m.Data)):]}
 }
 
+// part is the view of rows x cols elements from row i, column j on.
+func (m Matrix) part(i, j, rows, cols int) Matrix {
+	return Matrix{Rows: rows, Cols: cols, Stride: m.Stride, Data: m.Data[min(i*m.Stride+j, len(m.Data)):]}
+}
+
 // check panics unless the view lies inside Data.
 func (m Matrix) check(name string) {
 	if m.Rows < 0 || m.Cols < 0 || (m.Rows > 1 && m.Stride < m.Cols) {

@@ -126,6 +126,13 @@ func TestScaleShift(t *testing.T) {
 				near(t, name+" dx", dx.Data, dx2.Data, 1e-6)
 				near(t, name+" dgamma", dg, dg2, 1e-4)
 				near(t, name+" dbeta", db, db2, 1e-4)
+				inPlace := clone(dy)
+				ScaleShiftBackward(inPlace, inPlace, x, gamma, dg2, db2)
+				for i := range rows {
+					sameBytes(t, name+" dx in place of dy", inPlace.row(i), dx.row(i))
+				}
+				sameBytes(t, name+" dgamma in place", dg2, dg)
+				sameBytes(t, name+" dbeta in place", db2, db)
 				clear(dg2)
 				clear(db2)
 				ScaleShiftBackward(Matrix{}, dy, x, gamma, dg2, nil)

@@ -3,6 +3,10 @@ package kernel
 // packPanel copies columns [j, j+n) of b into dst as K rows of nr, zeros beyond n.
 // The zeros reach only lanes of the register tile that are not stored.
 func packPanel(p cpuPath, dst []float32, b view, j, n, nr int) {
+	if b.cs == 1 && p != portable && n == nr {
+		packWhole(dst, b, j, nr)
+		return
+	}
 	if b.cs == 1 {
 		for k := range b.rows {
 			row := dst[k*nr:][:nr]

@@ -7,12 +7,13 @@
 //   DX  B, row at hand          R13 bytes between rows of B
 //   CX  rows of B left          AX  rows of C left
 //   Z0, Z1  row of B            Z2..Z29 the tile, two registers a row
-//   K1, K2  columns stored      K3, K4  columns of C loaded (none: start at zero)
+//   K1, K2  columns stored      K3, K4  columns loaded at first (none: start at zero)
+// While a tile is loaded DX is where from and CX the bytes between its rows.
 
 #define LOAD2(lo, hi) \
-	VMOVUPS.Z (DI), K3, lo   \
-	VMOVUPS.Z 64(DI), K4, hi \
-	ADDQ      R12, DI
+	VMOVUPS.Z (DX), K3, lo   \
+	VMOVUPS.Z 64(DX), K4, hi \
+	ADDQ      CX, DX
 
 #define STORE2(lo, hi) \
 	VMOVUPS lo, K1, (DI)   \
@@ -24,8 +25,8 @@
 	VFMADD231PS.BCST addr, Z1, hi
 
 #define LOAD1(lo) \
-	VMOVUPS.Z (DI), K3, lo \
-	ADDQ      R12, DI
+	VMOVUPS.Z (DX), K3, lo \
+	ADDQ      CX, DX
 
 #define STORE1(lo) \
 	VMOVUPS lo, K1, (DI) \
@@ -34,10 +35,15 @@
 #define FMA1(addr, lo) \
 	VFMADD231PS.BCST addr, Z0, lo
 
-// Start of a tile: remember where C began, point at A and B, count k.
+// Start of a tile: its rows begin as those at init, or as zeros.
 #define BEGIN \
-	MOVQ DI, R14          \
-	MOVQ b+40(FP), DX     \
+	MOVQ init+72(FP), DX \
+	MOVQ is+80(FP), CX
+
+// The rows are loaded: the next tile's begin where they ended; point at B, count k.
+#define LOADED \
+	MOVQ DX, init+72(FP) \
+	MOVQ b+40(FP), DX    \
 	MOVQ k+56(FP), CX
 
 #define ROWOFB2 \
@@ -49,8 +55,8 @@
 	VMOVUPS.Z (DX), K1, Z0 \
 	ADDQ      R13, DX
 
-// func panelAVX512(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, m int, mask uint32, acc bool)
-TEXT ·panelAVX512(SB), NOSPLIT, $0-77
+// func panelAVX512(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, m int, init *float32, is int, mask uint32, acc bool)
+TEXT ·panelAVX512(SB), NOSPLIT, $0-93
 	MOVQ c+0(FP), DI
 	MOVQ cs+8(FP), R12
 	MOVQ ars+24(FP), R8
@@ -59,13 +65,13 @@ TEXT ·panelAVX512(SB), NOSPLIT, $0-77
 	MOVQ m+64(FP), AX
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
-	MOVL mask+72(FP), CX
+	MOVL mask+88(FP), CX
 	KMOVW CX, K1
 	SHRL $16, CX
 	KMOVW CX, K2
 	KXORW K3, K3, K3
 	KXORW K4, K4, K4
-	MOVBLZX acc+76(FP), DX
+	MOVBLZX acc+92(FP), DX
 	TESTL DX, DX
 	JZ   fresh
 	KMOVW K1, K3
@@ -96,6 +102,7 @@ wide14:
 	LOAD2(Z24, Z25)
 	LOAD2(Z26, Z27)
 	LOAD2(Z28, Z29)
+	LOADED
 
 wide14k:
 	ROWOFB2
@@ -117,7 +124,6 @@ wide14k:
 	ADDQ R11, BX
 	DECQ CX
 	JNZ  wide14k
-	MOVQ R14, DI
 	STORE2(Z2, Z3)
 	STORE2(Z4, Z5)
 	STORE2(Z6, Z7)
@@ -155,6 +161,7 @@ wide8:
 	LOAD2(Z12, Z13)
 	LOAD2(Z14, Z15)
 	LOAD2(Z16, Z17)
+	LOADED
 
 wide8k:
 	ROWOFB2
@@ -170,7 +177,6 @@ wide8k:
 	ADDQ R11, BX
 	DECQ CX
 	JNZ  wide8k
-	MOVQ R14, DI
 	STORE2(Z2, Z3)
 	STORE2(Z4, Z5)
 	STORE2(Z6, Z7)
@@ -193,6 +199,7 @@ wide4:
 	LOAD2(Z4, Z5)
 	LOAD2(Z6, Z7)
 	LOAD2(Z8, Z9)
+	LOADED
 
 wide4k:
 	ROWOFB2
@@ -203,7 +210,6 @@ wide4k:
 	ADDQ R11, SI
 	DECQ CX
 	JNZ  wide4k
-	MOVQ R14, DI
 	STORE2(Z2, Z3)
 	STORE2(Z4, Z5)
 	STORE2(Z6, Z7)
@@ -220,6 +226,7 @@ wide2:
 	BEGIN
 	LOAD2(Z2, Z3)
 	LOAD2(Z4, Z5)
+	LOADED
 
 wide2k:
 	ROWOFB2
@@ -228,7 +235,6 @@ wide2k:
 	ADDQ R11, SI
 	DECQ CX
 	JNZ  wide2k
-	MOVQ R14, DI
 	STORE2(Z2, Z3)
 	STORE2(Z4, Z5)
 	SUBQ $2, AX
@@ -239,6 +245,7 @@ wide2k:
 wide1:
 	BEGIN
 	LOAD2(Z2, Z3)
+	LOADED
 
 wide1k:
 	ROWOFB2
@@ -246,7 +253,6 @@ wide1k:
 	ADDQ R11, SI
 	DECQ CX
 	JNZ  wide1k
-	MOVQ R14, DI
 	STORE2(Z2, Z3)
 	JMP  done
 
@@ -270,6 +276,7 @@ narrow14:
 	LOAD1(Z13)
 	LOAD1(Z14)
 	LOAD1(Z15)
+	LOADED
 
 narrow14k:
 	ROWOFB1
@@ -291,7 +298,6 @@ narrow14k:
 	ADDQ R11, BX
 	DECQ CX
 	JNZ  narrow14k
-	MOVQ R14, DI
 	STORE1(Z2)
 	STORE1(Z3)
 	STORE1(Z4)
@@ -329,6 +335,7 @@ narrow8:
 	LOAD1(Z7)
 	LOAD1(Z8)
 	LOAD1(Z9)
+	LOADED
 
 narrow8k:
 	ROWOFB1
@@ -344,7 +351,6 @@ narrow8k:
 	ADDQ R11, BX
 	DECQ CX
 	JNZ  narrow8k
-	MOVQ R14, DI
 	STORE1(Z2)
 	STORE1(Z3)
 	STORE1(Z4)
@@ -367,6 +373,7 @@ narrow4:
 	LOAD1(Z3)
 	LOAD1(Z4)
 	LOAD1(Z5)
+	LOADED
 
 narrow4k:
 	ROWOFB1
@@ -377,7 +384,6 @@ narrow4k:
 	ADDQ R11, SI
 	DECQ CX
 	JNZ  narrow4k
-	MOVQ R14, DI
 	STORE1(Z2)
 	STORE1(Z3)
 	STORE1(Z4)
@@ -391,6 +397,7 @@ narrow4k:
 narrow1:
 	BEGIN
 	LOAD1(Z2)
+	LOADED
 
 narrow1k:
 	ROWOFB1
@@ -398,7 +405,6 @@ narrow1k:
 	ADDQ R11, SI
 	DECQ CX
 	JNZ  narrow1k
-	MOVQ R14, DI
 	STORE1(Z2)
 	DECQ AX
 	JZ   done

@@ -437,3 +437,37 @@ rest:
 done:
 	VZEROUPPER
 	RET
+
+// func fmaAVX2(dst, a, b *float32, n int)
+TEXT ·fmaAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	XORQ BX, BX
+	SUBQ $8, CX
+	JLT  rest
+
+loop:
+	VMOVUPS (DI)(BX*4), Y0
+	VMOVUPS (SI)(BX*4), Y1
+	VFMADD231PS (DX)(BX*4), Y1, Y0
+	VMOVUPS Y0, (DI)(BX*4)
+	ADDQ $8, BX
+	CMPQ BX, CX
+	JLE  loop
+
+rest:
+	ADDQ $8, CX
+	SUBQ BX, CX
+	JZ   done
+	TAILMASK(CX, Y9, AX)
+	VMASKMOVPS (DI)(BX*4), Y9, Y0
+	VMASKMOVPS (SI)(BX*4), Y9, Y1
+	VMASKMOVPS (DX)(BX*4), Y9, Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMASKMOVPS Y0, Y9, (DI)(BX*4)
+
+done:
+	VZEROUPPER
+	RET

@@ -14,15 +14,21 @@ func bestPath() cpuPath {
 
 // panel computes an m x n piece of C, n at most a tile wide, from a (element
 // (i,k) at a[i*ars+k*acs]) and the columns of b (row k at b[k*bs:]). Off the
-// avx512 path b holds a whole tile of columns even where n is less.
-func (p cpuPath) panel(c []float32, cs int, a []float32, ars, acs int, b []float32, bs, k, m, n int, acc bool) {
+// avx512 path b holds a whole tile of columns even where n is less. With acc every row
+// begins as what c holds, or as bias, which the avx512 path alone knows.
+func (p cpuPath) panel(c []float32, cs int, a []float32, ars, acs int, b []float32, bs, k, m, n int, bias []float32, acc bool) {
 	// The assembly trusts its arguments: touch the corners here.
 	_ = c[(m-1)*cs+n-1]
 	_ = a[(m-1)*ars+(k-1)*acs]
 	_ = b[(k-1)*bs+n-1]
 	switch p {
 	case avx512:
-		panelAVX512(&c[0], 4*cs, &a[0], 4*ars, 4*acs, &b[0], 4*bs, k, m, uint32(1<<n-1), acc)
+		first, fs := &c[0], 4*cs
+		if bias != nil {
+			_ = bias[n-1]
+			first, fs = &bias[0], 0
+		}
+		panelAVX512(&c[0], 4*cs, &a[0], 4*ars, 4*acs, &b[0], 4*bs, k, m, first, fs, uint32(1<<n-1), acc)
 	case avx2:
 		panelAVX2Any(c, cs, a, ars, acs, b, bs, k, m, n, acc)
 	default:
@@ -58,12 +64,23 @@ func transpose8(dst []float32, ds int, src []float32, ss, cols int) {
 	transpose8AVX2(&dst[0], 4*ds, &src[0], 4*ss, cols/8)
 }
 
-// panelAVX512 runs tiles of 14, 8, 4, 2 and 1 rows by 32 columns, or by 16 where
-// mask has no bit above the sixteenth. Strides are in bytes. mask has a bit for
-// each column loaded and stored.
+// packWhole is packPanel for a whole panel of rows that lie next to each other.
+func packWhole(dst []float32, b view, j, nr int) {
+	_, _ = dst[b.rows*nr-1], b.data[(b.rows-1)*b.rs+j+nr-1]
+	packCopyAVX2(&dst[0], &b.data[j], 4*b.rs, b.rows, 4*nr)
+}
+
+// packCopyAVX2 copies rows of n bytes, 64 or 128, next to each other. ss is in bytes.
 //
 //go:noescape
-func panelAVX512(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, m int, mask uint32, acc bool)
+func packCopyAVX2(dst, src *float32, ss, rows, n int)
+
+// panelAVX512 runs tiles of 14, 8, 4, 2 and 1 rows by 32 columns, or by 16 where
+// mask has no bit above the sixteenth. Strides are in bytes. mask has a bit for
+// each column loaded and stored. With acc the rows begin as those at init, is apart.
+//
+//go:noescape
+func panelAVX512(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, m int, init *float32, is int, mask uint32, acc bool)
 
 // panelAVX2 runs tiles of 6, 4, 2 and 1 rows by 16 columns. Strides are in bytes.
 //

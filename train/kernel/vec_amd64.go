@@ -8,6 +8,11 @@ func addAVX2(dst, a, b *float32, n int)
 //go:noescape
 func mulAVX2(dst, a, b *float32, n int)
 
+// fmaAVX2 adds a∘b to dst.
+//
+//go:noescape
+func fmaAVX2(dst, a, b *float32, n int)
+
 //go:noescape
 func axpyAVX2(dst, x *float32, alpha float32, n int)
 
@@ -20,8 +25,8 @@ func normRowAVX2(dst, x, gamma, beta *float32, n int, eps float32, stats *[2]flo
 //go:noescape
 func normBackRowAVX2(dx, dy, x, gamma *float32, n int, mean, rstd float32)
 
-// gradColsAVX2 and colSumAVX2 need at least one row and one column; strides and
-// step are in bytes.
+// gradColsAVX2 and colSumAVX2 add to sums. They need at least one row and one column;
+// strides and step are in bytes.
 //
 //go:noescape
 func gradColsAVX2(dgamma, dbeta, dy, x *float32, dys, xs, rows, n int, mean, rstd *float32, step int)
@@ -63,3 +68,11 @@ func softmaxAVX512(p *float32, ld, rows, n int, scale float32)
 
 //go:noescape
 func softmaxBackAVX512(dp, p *float32, ld, rows, n int, scale float32)
+
+//go:noescape
+func scaleShiftGELUAVX512(dst, x, gamma, beta *float32, n int)
+
+// scaleShiftGELUBackAVX512 adds to dgamma and dbeta.
+//
+//go:noescape
+func scaleShiftGELUBackAVX512(dpre, dy, pre, gamma, beta, dgamma, dbeta *float32, n int)

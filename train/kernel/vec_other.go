@@ -8,6 +8,7 @@ func noAssembly() { panic("kernel: no assembly on this architecture") }
 
 func addAVX2(dst, a, b *float32, n int)                                            { noAssembly() }
 func mulAVX2(dst, a, b *float32, n int)                                            { noAssembly() }
+func fmaAVX2(dst, a, b *float32, n int)                                            { noAssembly() }
 func axpyAVX2(dst, x *float32, alpha float32, n int)                               { noAssembly() }
 func scaleShiftAVX2(dst, x, gamma, beta *float32, ds, xs, rows, n int)             { noAssembly() }
 func normRowAVX2(dst, x, gamma, beta *float32, n int, eps float32, st *[2]float32) { noAssembly() }
@@ -27,3 +28,9 @@ func geluAVX512(dst, x *float32, n int)                                { noAssem
 func geluBackAVX512(dx, dy, x *float32, n int)                         { noAssembly() }
 func softmaxAVX512(p *float32, ld, rows, n int, scale float32)         { noAssembly() }
 func softmaxBackAVX512(dp, p *float32, ld, rows, n int, scale float32) { noAssembly() }
+
+func scaleShiftGELUAVX512(dst, x, gamma, beta *float32, n int) { noAssembly() }
+
+func scaleShiftGELUBackAVX512(dpre, dy, pre, gamma, beta, dgamma, dbeta *float32, n int) {
+	noAssembly()
+}

@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/op"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -17,11 +18,11 @@ func NewEncoder(w *vilt.Weights, maxBatch int) (*Encoder, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
-	encoder, err := vilt.Build(g, w, maxBatch, vilt.Options{ForwardOnly: true})
+	encoder, err := vilt.Build(g, w, maxBatch, vilt.Options{ForwardOnly: true, LastOnly: true})
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{&machine{encoder: encoder, features: encoder.Features, vm: gorgonia.NewTapeMachine(g)}}, nil
+	return &Encoder{&machine{encoder: encoder, features: encoder.Features, vm: op.NewMachine(g)}}, nil
 }
 
 // Close frees the machine.

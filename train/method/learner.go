@@ -17,6 +17,8 @@ type Learner interface {
 	// Infer answers for a batch of at most BatchSize examples.
 	Infer(batch []dataset.Sample, attention bool) (Output, error)
 	BatchSize() int
+	// Plan is the memory that learning takes with full batches.
+	Plan() Plan
 	// State is what a checkpoint holds, by reference: restoring is copying into it.
 	State() []*vilt.Tensor
 	Close() error

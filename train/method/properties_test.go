@@ -104,7 +104,7 @@ func TestTrainedOrder(t *testing.T) {
 		n := randomNetwork(t, tuned, 3, 2)
 		var names, want []string
 		for _, v := range n.train.model {
-			names = append(names, v.(*gorgonia.Node).Name())
+			names = append(names, v.(parameter).node.Name())
 		}
 		for _, p := range n.Trained() {
 			want = append(want, p.Name)
@@ -199,9 +199,9 @@ func TestWholeMask(t *testing.T) {
 	}
 }
 
-// TestStepAllocatesLittle bounds what a step leaves to the collector: gorgonia's machine allocates some dozen small
-// objects an instruction, whatever the batch, and no Op allocates its output. The activations of this batch take over
-// 100 kB, so a single one that was not reused would show in the bytes.
+// TestStepAllocatesLittle bounds what a step leaves to the collector: the layers, their graph and the solver allocate nothing
+// (see [op.Machine]), and kernels a few small objects each where they share out their work. The activations of this batch
+// take over 100 kB, so a single one that was not reused would show in the bytes.
 func TestStepAllocatesLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates, and empties pools at random")
@@ -229,10 +229,10 @@ func TestStepAllocatesLittle(t *testing.T) {
 	one, all := bytes(batch[:1]), bytes(batch)
 	allocations := testing.AllocsPerRun(10, func() { step(batch) })
 	t.Logf("a step of %d examples: %.0f allocations, %d bytes; of one: %d bytes", len(batch), allocations, all, one)
-	if allocations > 3500 {
-		t.Errorf("a step makes %.0f allocations, more than 3500", allocations)
+	if allocations > 250 {
+		t.Errorf("a step makes %.0f allocations, more than 250", allocations)
 	}
-	if all > 2*one || all > 200_000 {
+	if all > 2*one || all > 50_000 {
 		t.Errorf("a step of %d examples allocates %d bytes and one of a single example %d: it grows with the batch", len(batch), all, one)
 	}
 }

@@ -36,5 +36,6 @@ func (m *ssf) Infer(batch []dataset.Sample, attention bool) (Output, error) {
 }
 
 func (m *ssf) BatchSize() int        { return m.schedule.BatchSize }
+func (m *ssf) Plan() Plan            { return m.network.Plan() }
 func (m *ssf) State() []*vilt.Tensor { return m.network.Trained() }
 func (m *ssf) Close() error          { return m.network.Close() }

@@ -13,12 +13,11 @@ type Classify struct {
 	p       *Packing
 	classes int
 	dense   linear
-	scratch *Scratch
 }
 
 // NewClassify returns the layer for K classes.
-func NewClassify(p *Packing, s *Scratch, width, classes int) *Classify {
-	return &Classify{p: p, classes: classes, dense: newLinear(s, width, classes, p.MaxBatch, false), scratch: s}
+func NewClassify(p *Packing, width, classes int) *Classify {
+	return &Classify{p: p, classes: classes, dense: linear{in: width, out: classes}}
 }
 
 func (c *Classify) Name() string           { return "classify" }
@@ -26,18 +25,16 @@ func (c *Classify) OutShape() tensor.Shape { return tensor.Shape{c.p.MaxBatch, c
 
 func (c *Classify) Forward(out []float32, in [][]float32) {
 	b := len(c.p.Seqs)
-	c.dense.forward(kernel.Mat(out[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1], in[2], scaleShift{})
+	c.dense.forward(kernel.Mat(out[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1], in[2], scaleShift{}, kernel.Epilogue{})
 }
 
 func (c *Classify) Backward(din [][]float32, dout []float32, in [][]float32) {
 	b := len(c.p.Seqs)
-	dy := c.scratch.rows(0, b, c.classes)
-	copy(dy.Data, dout)
 	var dx kernel.Matrix
 	if din[0] != nil {
 		dx = kernel.Mat(din[0][:b*c.dense.in], b, c.dense.in)
 	}
-	c.dense.backward(dx, din[1], din[2], scaleShift{}, dy, kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1], scaleShift{})
+	c.dense.maps(dx, din[1], din[2], kernel.Mat(dout[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1])
 }
 
 // CrossEntropy is the mean over the batch of -log softmax(logits)[label], over the packing's active classes only.
@@ -53,6 +50,8 @@ type CrossEntropy struct {
 func NewCrossEntropy(p *Packing, classes int) *CrossEntropy {
 	return &CrossEntropy{p: p, classes: classes, grad: make([]float32, p.MaxBatch*classes)}
 }
+
+func (c *CrossEntropy) reserve([]bool) int { return len(c.grad) }
 
 func (c *CrossEntropy) Name() string           { return "cross-entropy" }
 func (c *CrossEntropy) OutShape() tensor.Shape { return tensor.Shape{} }

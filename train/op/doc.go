@@ -4,7 +4,7 @@
 //
 // A [Layer] is plain Go over flat float32 slices: a forward function and its derivative beside it, over buffers that it
 // owns. [Apply] wraps one in a gorgonia Op, with a symbolic derivative, so that the network is an ExprGraph that a
-// TapeMachine runs and [gorgonia.Grad] differentiates. A layer is coarse (half a transformer block) because the cost of a
+// machine runs and [gorgonia.Grad] differentiates. A layer is coarse (half a transformer block) because the cost of a
 // node is the cost of its memory traffic: what can be kept in cache between two products is not a node of its own.
 //
 // # Capacity and rows
@@ -20,6 +20,16 @@
 //
 // # Memory
 //
-// Every Op owns its output and returns the same tensor at every run: a step allocates nothing that grows with the batch.
-// For this reason one graph must not be run by two machines at once.
+// Every Op has its output from the start and returns the same tensor at every run. For this reason one graph must not be run
+// by two machines at once. A [Machine] has gorgonia's TapeMachine compile the graph and make the first run, and then repeats
+// the layers' calls, which allocates nothing; kernels make a few small objects each to share out their work.
+//
+// Of what a layer computes on the way forward it keeps what its derivative by the wanted inputs reads and what only a product
+// would give again. A transformer block whose weights are frozen and that is scaled and shifted keeps 11 rows of the width a
+// token: attention its query, key and value (3), the projection (1) and its output (1), the MLP its hidden rows before GELU
+// (4), its second map (1) and its output (1). Norms, scaled and shifted rows, GELU's output and attention's probabilities are
+// computed again. Weights that are trained cost one row more: attention's output before the projection.
+//
+// Gradients that flow from layer to layer take turns in two buffers. What layers need while they run is shared: [Scratch].
+// [Ledger] adds it all up.
 package op

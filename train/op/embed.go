@@ -26,7 +26,7 @@ type Embed struct {
 	text    norm
 	patch   linear
 
-	sum []float32 // [T,D] of word, type and position, before the norm
+	sum []float32 // [T,D] of word, type and position, before the norm; nil where nothing of the text is trained
 }
 
 // Positions of Embed's inputs.
@@ -46,14 +46,30 @@ const (
 )
 
 // NewEmbed returns the layer for sequences packed by p; patchSize is C·p·p, grid is G.
-func NewEmbed(p *Packing, s *Scratch, width, patchSize, grid int, eps float32, tuned bool) *Embed {
-	t := p.MaxBatch * p.MaxText
+func NewEmbed(p *Packing, s *Scratch, width, patchSize, grid int, eps float32) *Embed {
 	return &Embed{
 		p: p, scratch: s, width: width, grid: grid,
-		text:  newNorm(s, width, t, eps, false),
-		patch: newLinear(s, patchSize, width, p.MaxBatch*p.MaxPatches, tuned),
-		sum:   make([]float32, t*width),
+		text:  newNorm(width, p.MaxBatch*p.MaxText, eps),
+		patch: linear{in: patchSize, out: width},
 	}
+}
+
+// reserve: the text's rows are kept where its tables or its norm are trained, the patches' where a scale follows them.
+func (e *Embed) reserve(wanted []bool) (kept int) {
+	text, patches := e.p.MaxBatch*e.p.MaxText*e.width, e.p.MaxBatch*e.p.MaxPatches*e.width
+	e.scratch.reserve(slotNormed, text)
+	e.scratch.reserve(slotGrad, text)
+	e.scratch.reserve(slotGrad2, patches)
+	if e.scratch.ForwardOnly {
+		return 0
+	}
+	if wanted[embedWord] || wanted[embedTextPos] || wanted[embedType] || wanted[embedNormW] || wanted[embedNormB] {
+		kept += keep(&e.sum, text)
+	}
+	if len(wanted) > embedScale && wanted[embedScale] {
+		kept += keep(&e.patch.pre, patches)
+	}
+	return kept
 }
 
 func (e *Embed) Name() string           { return "embed" }
@@ -61,20 +77,21 @@ func (e *Embed) OutShape() tensor.Shape { return tensor.Shape{e.p.MaxRows(), e.w
 
 func (e *Embed) Forward(out []float32, in [][]float32) {
 	d, tokens, patches := e.width, len(e.p.TokenIDs), len(e.p.PatchPos)
+	sum := e.scratch.kept(e.sum, slotNormed, tokens, d)
 	for i, id := range e.p.TokenIDs {
 		pos := e.p.TokenPos[i]
-		row, word := e.sum[i*d:(i+1)*d], in[embedWord][int(id)*d:]
+		row, word := sum.Data[i*d:(i+1)*d], in[embedWord][int(id)*d:]
 		kind, position := in[embedType][:d], in[embedTextPos][int(pos)*d:]
 		for c := range row {
 			row[c] = word[c] + kind[c] + position[c]
 		}
 	}
-	text := e.scratch.rows(0, tokens, d)
-	e.text.forward(text, kernel.Mat(e.sum[:tokens*d], tokens, d), in[embedNormW], in[embedNormB], scaleShift{})
+	text := e.scratch.rows(slotGrad, tokens, d)
+	e.text.forward(text, sum, in[embedNormW], in[embedNormB], scaleShift{})
 
-	image := e.scratch.rows(1, patches, d)
+	image := e.scratch.rows(slotGrad2, patches, d)
 	k := e.patch.in
-	e.patch.forward(image, kernel.Mat(in[embedPixels][:patches*k], patches, k), in[embedPatchW], in[embedPatchB], pair(in, embedScale))
+	e.patch.forward(image, kernel.Mat(in[embedPixels][:patches*k], patches, k), in[embedPatchW], in[embedPatchB], pair(in, embedScale), kernel.Epilogue{})
 
 	textMode, imageMode := in[embedModality][:d], in[embedModality][d:2*d]
 	for i, s := range e.p.Seqs {
@@ -100,7 +117,7 @@ func (e *Embed) Forward(out []float32, in [][]float32) {
 
 func (e *Embed) Backward(din [][]float32, dout []float32, in [][]float32) {
 	d, tokens, patches := e.width, len(e.p.TokenIDs), len(e.p.PatchPos)
-	dtext, dimage := e.scratch.rows(0, tokens, d), e.scratch.rows(1, patches, d)
+	dtext, dimage := e.scratch.rows(slotGrad, tokens, d), e.scratch.rows(slotGrad2, patches, d)
 	for _, i := range []int{embedWord, embedTextPos, embedType, embedModality, embedCLS, embedImagePos} {
 		clear(din[i])
 	}
@@ -128,7 +145,7 @@ func (e *Embed) Backward(din [][]float32, dout []float32, in [][]float32) {
 		}
 	}
 	if din[embedModality] != nil {
-		sum := e.scratch.rows(2, 1, d).Data
+		sum := e.scratch.rows(slotNormed, 1, d).Data
 		kernel.ColSum(sum, dtext)
 		kernel.Axpy(din[embedModality][:d], 1, sum)
 		kernel.ColSum(sum, dimage)
@@ -136,18 +153,18 @@ func (e *Embed) Backward(din [][]float32, dout []float32, in [][]float32) {
 	}
 	e.textBackward(din, dtext, in)
 	k := e.patch.in
-	e.patch.backward(kernel.Matrix{}, din[embedPatchW], din[embedPatchB], pair(din, embedScale), dimage,
+	e.patch.backward(kernel.Matrix{}, din[embedPatchW], din[embedPatchB], pair(din, embedScale), dimage, dimage,
 		kernel.Mat(in[embedPixels][:patches*k], patches, k), in[embedPatchW], pair(in, embedScale))
 }
 
 // textBackward fills the gradients of the text's tables and norm; a frozen text side is skipped.
 func (e *Embed) textBackward(din [][]float32, dtext kernel.Matrix, in [][]float32) {
-	if din[embedWord] == nil && din[embedTextPos] == nil && din[embedType] == nil && din[embedNormW] == nil && din[embedNormB] == nil {
+	if e.sum == nil {
 		return
 	}
 	d, tokens := e.width, dtext.Rows
-	dsum := e.scratch.rows(2, tokens, d)
-	e.text.backward(dsum, din[embedNormW], din[embedNormB], scaleShift{}, dtext, kernel.Mat(e.sum[:tokens*d], tokens, d), in[embedNormW], scaleShift{})
+	dsum := e.scratch.rows(slotNormed, tokens, d)
+	e.text.backward(dsum, din[embedNormW], din[embedNormB], scaleShift{}, dtext, kernel.Mat(e.sum[:tokens*d], tokens, d), in[embedNormW], in[embedNormB], scaleShift{})
 	for i, id := range e.p.TokenIDs {
 		g := dsum.Data[i*d : (i+1)*d]
 		if w := din[embedWord]; w != nil {

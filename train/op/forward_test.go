@@ -30,13 +30,16 @@ func TestForwardOnly(t *testing.T) {
 		draw(width), draw(width), draw(hidden), draw(hidden), draw(width), draw(width)}
 	for _, tuned := range []bool{false, true} {
 		run := func(s *Scratch) (out, probs []float32) {
-			a, m := NewAttention(p, s, width, heads, 1e-6, tuned), NewMLP(p, s, width, hidden, 1e-6, tuned)
-			if s.ForwardOnly && (a.projected != nil && !s.KeepAttention || m.raised != nil || a.qkv.pre != nil || m.norm.pre != nil) {
-				t.Error("a layer keeps what only its derivative needs")
-			}
+			a, m := NewAttention(p, s, width, heads, 1e-6), NewMLP(p, s, width, hidden, 1e-6)
 			inputs := 7
 			if tuned {
 				inputs = 13
+			}
+			wanted := slices.Repeat([]bool{true}, inputs)
+			a.reserve(wanted)
+			m.reserve(wanted)
+			if s.ForwardOnly && (a.projected != nil && !s.KeepAttention || a.qkv.pre != nil || a.mixed != nil || m.fc1.pre != nil) {
+				t.Error("a layer keeps what only its derivative needs")
 			}
 			y, out := make([]float32, n), make([]float32, n)
 			a.Forward(y, attentionIn[:inputs])

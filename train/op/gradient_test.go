@@ -84,15 +84,15 @@ func TestGradients(t *testing.T) {
 		rows   func() int
 		inputs []input
 	}{
-		{"embed", NewEmbed(p, s, d, patch, grid, eps, false), rows, embed},
-		{"embed tuned", NewEmbed(p, s, d, patch, grid, eps, true), rows, with(embed, pairs(d)...)},
-		{"attention", NewAttention(p, s, d, 2, eps, false), rows, attention},
-		{"attention tuned", NewAttention(p, s, d, 2, eps, true), rows, with(attention, pairs(d, 3*d, d)...)},
-		{"mlp", NewMLP(p, s, d, hidden, eps, false), rows, mlp},
-		{"mlp tuned", NewMLP(p, s, d, hidden, eps, true), rows, with(mlp, pairs(d, hidden, d)...)},
-		{"pool", NewPool(p, s, d, eps, false), batch, pool},
-		{"pool tuned", NewPool(p, s, d, eps, true), batch, with(pool, pairs(d)...)},
-		{"classify", NewClassify(p, s, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},
+		{"embed", NewEmbed(p, s, d, patch, grid, eps), rows, embed},
+		{"embed tuned", NewEmbed(p, s, d, patch, grid, eps), rows, with(embed, pairs(d)...)},
+		{"attention", NewAttention(p, s, d, 2, eps), rows, attention},
+		{"attention tuned", NewAttention(p, s, d, 2, eps), rows, with(attention, pairs(d, 3*d, d)...)},
+		{"mlp", NewMLP(p, s, d, hidden, eps), rows, mlp},
+		{"mlp tuned", NewMLP(p, s, d, hidden, eps), rows, with(mlp, pairs(d, hidden, d)...)},
+		{"pool", NewPool(p, s, d, eps), batch, pool},
+		{"pool tuned", NewPool(p, s, d, eps), batch, with(pool, pairs(d)...)},
+		{"classify", NewClassify(p, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},
 		{"cross-entropy", NewCrossEntropy(p, classes), batch, []input{m(p.MaxBatch, classes)}},
 	} {
 		t.Run(c.name, func(t *testing.T) { checkGradients(t, c.layer, c.rows, c.inputs) })
@@ -184,7 +184,7 @@ func checkGradients(t *testing.T, layer Layer, rows func() int, inputs []input) 
 
 func TestRowsBeyondTheBatchAreNotTouched(t *testing.T) {
 	p, s := testPacking(), &Scratch{}
-	layer := NewMLP(p, s, 4, 8, 1e-5, false)
+	layer := NewMLP(p, s, 4, 8, 1e-5)
 	in := [][]float32{make([]float32, p.MaxRows()*4), make([]float32, 4), make([]float32, 4), make([]float32, 32), make([]float32, 8), make([]float32, 32), make([]float32, 4)}
 	out := make([]float32, p.MaxRows()*4)
 	for i := range out {

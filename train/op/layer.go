@@ -25,6 +25,13 @@ type Layer interface {
 	Backward(din [][]float32, dout []float32, in [][]float32)
 }
 
+// reserver is a layer that has memory beyond its output.
+type reserver interface {
+	// reserve is called once, when the layer is put into a graph: wanted says which inputs the loss is differentiated by.
+	// The layer takes what its derivative reads, and reserves scratch. It returns how many values it keeps.
+	reserve(wanted []bool) (kept int)
+}
+
 // Input is a node that a layer reads, and whether the loss is to be differentiated by it.
 type Input struct {
 	Node   *gorgonia.Node
@@ -33,12 +40,21 @@ type Input struct {
 
 // Apply adds layer to the graph of its inputs and returns the output node.
 func Apply(layer Layer, inputs ...Input) (*gorgonia.Node, error) {
-	f := &forward{layer: layer, out: newValue(layer.OutShape())}
+	return ApplyInto(nil, layer, inputs...)
+}
+
+// ApplyInto is [Apply] with the output in out, where it is not nil: outputs that are not read at the same time may share
+// memory.
+func ApplyInto(out []float32, layer Layer, inputs ...Input) (*gorgonia.Node, error) {
+	f := &forward{layer: layer, out: newValue(layer.OutShape(), out)}
 	nodes := make(gorgonia.Nodes, len(inputs))
 	for i, in := range inputs {
 		nodes[i] = in.Node
 		f.wanted = append(f.wanted, in.Wanted)
 		f.inShapes = append(f.inShapes, in.Node.Shape())
+	}
+	if r, ok := layer.(reserver); ok {
+		f.kept = r.reserve(f.wanted)
 	}
 	f.types = types(append(slices.Clone(f.inShapes), layer.OutShape()))
 	n, err := gorgonia.ApplyOp(f, nodes...)
@@ -72,7 +88,9 @@ type forward struct {
 	inShapes []tensor.Shape
 	types    hm.Type
 	out      gorgonia.Value
+	kept     int         // values that layer holds
 	in       [][]float32 // of the last run, reused
+	calls    *[]call     // see record
 }
 
 func (f *forward) Arity() int            { return len(f.wanted) }
@@ -88,12 +106,24 @@ func (f *forward) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 func (f *forward) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 	f.in = floats(f.in, inputs)
 	f.layer.Forward(data(f.out), f.in)
+	if f.calls != nil {
+		*f.calls = append(*f.calls, call{layer: f.layer, out: data(f.out), in: f.in})
+	}
 	return f.out, nil
 }
 
+func (f *forward) record(calls *[]call) { f.calls = calls }
+
 // SymDiff adds one node that computes every wanted gradient, and one for each gradient but the first that hands it out.
+//
+// A gradient that flows through a chain of layers is read by one backward only, so two buffers serve the whole chain: the
+// first wanted gradient of a layer lies where the gradient of the output of the layer behind it was. It holds until the
+// layer before the one before has its own; gradients by weights, and by what the chain begins with, hold until the next run.
 func (f *forward) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	b := &backward{forward: f}
+	if behind, ok := grad.Op().(*backward); ok {
+		b.read = behind.grads[behind.first]
+	}
 	first := -1
 	for i, wanted := range f.wanted {
 		if !wanted {
@@ -104,7 +134,10 @@ func (f *forward) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (g
 		if first < 0 {
 			first = i
 		}
-		v := newValue(f.inShapes[i])
+		v := flow(grad, f.inShapes[i])
+		if v == nil || i != first {
+			v = newValue(f.inShapes[i], nil)
+		}
 		b.grads = append(b.grads, v)
 		b.din = append(b.din, data(v))
 	}
@@ -131,6 +164,16 @@ func (f *forward) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (g
 	return grads, nil
 }
 
+// flow is the gradient that was read to compute grad, where it has the given shape and nothing else reads it: a gradient with
+// more readers is a sum that gorgonia makes, not a backward.
+func flow(grad *gorgonia.Node, shape tensor.Shape) gorgonia.Value {
+	b, ok := grad.Op().(*backward)
+	if !ok || b.read == nil || !b.read.Shape().Eq(shape) {
+		return nil
+	}
+	return b.read
+}
+
 // backward runs Layer.Backward and returns the gradient of the first wanted input.
 type backward struct {
 	identity
@@ -139,7 +182,9 @@ type backward struct {
 	first   int
 	grads   []gorgonia.Value
 	din     [][]float32
-	in      [][]float32 // of the last run, reused
+	read    gorgonia.Value // the gradient by the output, where it is another backward's
+	in      [][]float32    // of the last run, reused
+	calls   *[]call        // see record
 }
 
 func (b *backward) Arity() int            { return b.forward.Arity() + 2 }
@@ -155,8 +200,13 @@ func (b *backward) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 	b.in = floats(b.in, inputs)
 	n := b.forward.Arity()
 	b.forward.layer.Backward(b.din, b.in[n+1], b.in[:n])
+	if b.calls != nil {
+		*b.calls = append(*b.calls, call{layer: b.forward.layer, dout: b.in[n+1], in: b.in[:n], din: b.din})
+	}
 	return b.grads[b.first], nil
 }
+
+func (b *backward) record(calls *[]call) { b.calls = calls }
 
 // handOut returns a gradient that a backward has computed.
 type handOut struct {
@@ -180,6 +230,8 @@ var (
 	_ gorgonia.SDOp = (*forward)(nil)
 	_ gorgonia.Op   = (*backward)(nil)
 	_ gorgonia.Op   = (*handOut)(nil)
+	_ recorder      = (*forward)(nil)
+	_ recorder      = (*backward)(nil)
 )
 
 // types is the function type of an op from shapes: the inputs', then the output's.
@@ -194,11 +246,15 @@ func types(shapes []tensor.Shape) hm.Type {
 	return hm.NewFnType(ts...)
 }
 
-func newValue(s tensor.Shape) gorgonia.Value {
+// newValue is a value over memory, or over its own where that is nil.
+func newValue(s tensor.Shape, memory []float32) gorgonia.Value {
 	if s.Dims() == 0 {
 		return gorgonia.NewF32(0)
 	}
-	return tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(s...))
+	if memory == nil {
+		memory = make([]float32, s.TotalSize())
+	}
+	return tensor.New(tensor.WithShape(s...), tensor.WithBacking(memory[:s.TotalSize()]))
 }
 
 // data is the memory of a value that newValue made, or that a node was given.
@@ -206,8 +262,8 @@ func data(v gorgonia.Value) []float32 {
 	switch v := v.(type) {
 	case *gorgonia.F32:
 		return unsafe.Slice((*float32)(v), 1)
-	case tensor.Tensor:
-		return v.Data().([]float32)
+	case *tensor.Dense:
+		return v.Float32s() // Data would box the slice
 	}
 	panic(fmt.Sprintf("op: a value of type %T is not float32", v))
 }

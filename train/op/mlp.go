@@ -1,6 +1,8 @@
 package op
 
 import (
+	"slices"
+
 	"gorgonia.org/tensor"
 
 	"github.com/mcil/mcil/train/kernel"
@@ -22,8 +24,6 @@ type MLP struct {
 	norm    norm
 	fc1     linear
 	fc2     linear
-
-	normed, raised, active []float32 // [N,D] S1's, [N,M] S2's and GELU's outputs
 }
 
 // Positions of MLP's inputs. Where a pair of scale and shift is, its gamma is named.
@@ -43,55 +43,67 @@ const (
 )
 
 // NewMLP returns the layer for sequences packed by p.
-func NewMLP(p *Packing, s *Scratch, width, hidden int, eps float32, tuned bool) *MLP {
-	n := p.MaxRows()
+func NewMLP(p *Packing, s *Scratch, width, hidden int, eps float32) *MLP {
 	return &MLP{
 		p: p, scratch: s, width: width, hidden: hidden,
-		norm:   newNorm(s, width, n, eps, tuned),
-		fc1:    newLinear(s, width, hidden, n, tuned),
-		fc2:    newLinear(s, hidden, width, n, tuned),
-		normed: s.keep(n * width),
-		raised: s.keep(n * hidden),
-		active: s.keep(n * hidden),
+		norm: newNorm(width, p.MaxRows(), eps),
+		fc1:  linear{in: width, out: hidden},
+		fc2:  linear{in: hidden, out: width},
 	}
 }
 
 func (m *MLP) Name() string           { return "mlp" }
 func (m *MLP) OutShape() tensor.Shape { return tensor.Shape{m.p.MaxRows(), m.width} }
 
-func (m *MLP) views() (normed, raised, active kernel.Matrix) {
-	n := m.p.Rows()
-	return m.scratch.kept(m.normed, slotNormed, n, m.width),
-		m.scratch.kept(m.raised, slotRaised, n, m.hidden),
-		m.scratch.kept(m.active, slotActive, n, m.hidden)
+// reserve: what the two products make is kept; the norm's rows and GELU's, and the scaled and shifted ones, are computed
+// again.
+func (m *MLP) reserve(wanted []bool) (kept int) {
+	n, s := m.p.MaxRows(), m.scratch
+	s.reserve(slotNormed, n*m.width)
+	s.reserve(slotWide, n*m.hidden)
+	if s.ForwardOnly || !slices.Contains(wanted, true) {
+		return 0
+	}
+	s.reserve(slotGrad, n*m.width)
+	s.reserve(slotGrad2, n*m.width)
+	s.reserve(slotWideGrad, n*m.hidden)
+	kept = keep(&m.fc1.pre, n*m.hidden)
+	if len(wanted) > mlpFC2Scale && wanted[mlpFC2Scale] {
+		kept += keep(&m.fc2.pre, n*m.width)
+	}
+	return kept
 }
 
 func (m *MLP) Forward(out []float32, in [][]float32) {
 	n := m.p.Rows()
 	x, y := kernel.Mat(in[mlpX][:n*m.width], n, m.width), kernel.Mat(out[:n*m.width], n, m.width)
-	normed, raised, active := m.views()
+	normed, active := m.scratch.rows(slotNormed, n, m.width), m.scratch.rows(slotWide, n, m.hidden)
 	m.norm.forward(normed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
-	m.fc1.forward(raised, normed, in[mlpFC1W], in[mlpFC1B], pair(in, mlpFC1Scale))
-	kernel.GELU(active.Data, raised.Data)
-	m.fc2.forward(y, active, in[mlpFC2W], in[mlpFC2B], pair(in, mlpFC2Scale))
-	kernel.Add(y.Data, y.Data, x.Data)
+	m.fc1.forward(active, normed, in[mlpFC1W], in[mlpFC1B], pair(in, mlpFC1Scale), kernel.Epilogue{GELU: true})
+	m.fc2.forward(y, active, in[mlpFC2W], in[mlpFC2B], pair(in, mlpFC2Scale), kernel.Epilogue{Residual: x})
 }
 
 func (m *MLP) Backward(din [][]float32, dout []float32, in [][]float32) {
-	n, d := m.p.Rows(), m.width
+	n, d, s := m.p.Rows(), m.width, m.scratch
 	x := kernel.Mat(in[mlpX][:n*d], n, d)
-	normed, raised, active := m.views()
 
-	dy := m.scratch.rows(0, n, d)
-	copy(dy.Data, dout)
-	draised := m.scratch.rows(2, n, m.hidden)
-	m.fc2.backward(draised, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), dy, active, in[mlpFC2W], pair(in, mlpFC2Scale))
-	kernel.GELUBackward(draised.Data, draised.Data, raised.Data)
+	dfc1 := s.rows(slotWideGrad, n, m.hidden)
+	pre, raise, draise := m.fc1.before(n), pair(in, mlpFC1Scale), pair(din, mlpFC1Scale)
+	active := s.rows(slotWide, n, m.hidden)
+	if din[mlpFC2W] != nil {
+		kernel.ScaleShiftGELU(active, pre, raise.gamma, raise.beta)
+	}
+	m.fc2.backward(dfc1, din[mlpFC2W], din[mlpFC2B], pair(din, mlpFC2Scale), kernel.Mat(dout[:n*d], n, d), s.rows(slotGrad, n, d), active, in[mlpFC2W], pair(in, mlpFC2Scale))
+	kernel.ScaleShiftGELUBackward(dfc1, dfc1, pre, raise.gamma, raise.beta, draise.gamma, draise.beta)
 
-	dnormed := m.scratch.rows(0, n, d)
-	m.fc1.backward(dnormed, din[mlpFC1W], din[mlpFC1B], pair(din, mlpFC1Scale), draised, normed, in[mlpFC1W], pair(in, mlpFC1Scale))
-	dx := m.scratch.rows(1, n, d)
-	m.norm.backward(dx, din[mlpNormW], din[mlpNormB], pair(din, mlpNormScale), dnormed, x, in[mlpNormW], pair(in, mlpNormScale))
+	normed := s.rows(slotNormed, n, d)
+	if din[mlpFC1W] != nil {
+		m.norm.forward(normed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
+	}
+	dnormed := s.rows(slotGrad, n, d)
+	m.fc1.maps(dnormed, din[mlpFC1W], din[mlpFC1B], dfc1, normed, in[mlpFC1W])
+	dx := s.rows(slotGrad2, n, d)
+	m.norm.backward(dx, din[mlpNormW], din[mlpNormB], pair(din, mlpNormScale), dnormed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
 	if din[mlpX] != nil {
 		kernel.Add(din[mlpX][:n*d], dx.Data, dout[:n*d])
 	}

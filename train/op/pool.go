@@ -21,16 +21,25 @@ type Pool struct {
 }
 
 // NewPool returns the layer for sequences packed by p.
-func NewPool(p *Packing, s *Scratch, width int, eps float32, tuned bool) *Pool {
+func NewPool(p *Packing, s *Scratch, width int, eps float32) *Pool {
 	b := p.MaxBatch
 	return &Pool{
 		p: p, scratch: s, width: width,
-		norm:   newNorm(s, width, b, eps, tuned),
-		dense:  newLinear(s, width, width, b, false),
+		norm:   newNorm(width, b, eps),
+		dense:  linear{in: width, out: width},
 		first:  make([]float32, b*width),
 		normed: make([]float32, b*width),
 		out:    make([]float32, b*width),
 	}
+}
+
+// reserve: the rows are few, one a sequence.
+func (l *Pool) reserve([]bool) (kept int) {
+	n := len(l.out)
+	for _, slot := range []int{slotGrad, slotGrad2} {
+		l.scratch.reserve(slot, n)
+	}
+	return 3 * n
 }
 
 func (l *Pool) Name() string           { return "pool" }
@@ -48,19 +57,19 @@ func (l *Pool) Forward(out []float32, in [][]float32) {
 	}
 	l.norm.forward(l.view(l.normed), l.view(l.first), in[1], in[2], pair(in, 5))
 	y := l.view(out)
-	l.dense.forward(y, l.view(l.normed), in[3], in[4], scaleShift{})
+	l.dense.forward(y, l.view(l.normed), in[3], in[4], scaleShift{}, kernel.Epilogue{})
 	kernel.Tanh(y.Data, y.Data)
 	copy(l.out, y.Data)
 }
 
 func (l *Pool) Backward(din [][]float32, dout []float32, in [][]float32) {
 	b, d := len(l.p.Seqs), l.width
-	dy := l.scratch.rows(0, b, d)
+	dy := l.scratch.rows(slotGrad, b, d)
 	kernel.TanhBackward(dy.Data, dout[:b*d], l.out[:b*d])
-	dnormed := l.scratch.rows(1, b, d)
-	l.dense.backward(dnormed, din[3], din[4], scaleShift{}, dy, l.view(l.normed), in[3], scaleShift{})
-	dfirst := l.scratch.rows(0, b, d)
-	l.norm.backward(dfirst, din[1], din[2], pair(din, 5), dnormed, l.view(l.first), in[1], pair(in, 5))
+	dnormed := l.scratch.rows(slotGrad2, b, d)
+	l.dense.maps(dnormed, din[3], din[4], dy, l.view(l.normed), in[3])
+	dfirst := l.scratch.rows(slotGrad, b, d)
+	l.norm.backward(dfirst, din[1], din[2], pair(din, 5), dnormed, l.view(l.first), in[1], in[2], pair(in, 5))
 	if din[0] == nil {
 		return
 	}

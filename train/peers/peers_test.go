@@ -230,7 +230,7 @@ func (b *bench) measureProducts(t *testing.T) {
 	var seconds float64
 	for _, m := range b.measured {
 		settle()
-		ours := m.oursRate(b.table.Threads)
+		ours := m.oursRate()
 		settle()
 		theirs := m.theirRate(b.blas, b.table.Threads)
 		m.add(ours, theirs)

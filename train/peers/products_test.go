@@ -97,17 +97,29 @@ func newOperands(s shape) *operands {
 	return &operands{shape: s, a: draw(s.batch * s.m * s.k), b: draw(s.batch * s.k * s.n), c: make([]float32, s.batch*s.m*s.n)}
 }
 
-// one is the i-th product by the kernels.
-func (o *operands) one(i int) {
+// matrices are the i-th product's.
+func (o *operands) matrices(i int) (a, b, c kernel.Matrix) {
 	m, k, n := o.m, o.k, o.n
-	a, b, c := o.a[i*m*k:][:m*k], o.b[i*k*n:][:k*n], kernel.Mat(o.c[i*m*n:][:m*n], m, n)
+	a, b = kernel.Mat(o.a[i*m*k:][:m*k], m, k), kernel.Mat(o.b[i*k*n:][:k*n], k, n)
 	switch o.form {
 	case nt:
-		kernel.MatMulNT(c, kernel.Mat(a, m, k), kernel.Mat(b, n, k), false)
-	case nn:
-		kernel.MatMul(c, kernel.Mat(a, m, k), kernel.Mat(b, k, n), false)
+		b = kernel.Mat(b.Data, n, k)
 	case tn:
-		kernel.MatMulTN(c, kernel.Mat(a, k, m), kernel.Mat(b, k, n), false)
+		a = kernel.Mat(a.Data, k, m)
+	}
+	return a, b, kernel.Mat(o.c[i*m*n:][:m*n], m, n)
+}
+
+// one is the i-th product by the kernels.
+func (o *operands) one(i int) {
+	a, b, c := o.matrices(i)
+	switch o.form {
+	case nt:
+		kernel.MatMulNT(c, a, b, false)
+	case nn:
+		kernel.MatMul(c, a, b, false)
+	case tn:
+		kernel.MatMulTN(c, a, b, false)
 	}
 }
 
@@ -130,18 +142,16 @@ func (o *operands) theirs(l *openblas.Library, i int) {
 	l.SGEMM(transA, transB, m, n, k, 1, o.a[i*m*k:], lda, o.b[i*k*n:], ldb, 0, o.c[i*m*n:], n)
 }
 
-// oursRate is the kernels' GFLOP/s. A batch is given the better of one product after another on all cores and of a
-// goroutine a core.
-func (o *operands) oursRate(threads int) float64 {
-	rate := o.rate(func() {
-		for i := range o.batch {
-			o.one(i)
-		}
-	})
-	if o.batch > 1 {
-		rate = max(rate, o.rate(func() { spread(o.batch, threads, o.one) }))
+// oursRate is the kernels' GFLOP/s; a batch is done as attention does its heads.
+func (o *operands) oursRate() float64 {
+	if o.batch == 1 {
+		return o.rate(func() { o.one(0) })
 	}
-	return rate
+	a, b, c := make([]kernel.Matrix, o.batch), make([]kernel.Matrix, o.batch), make([]kernel.Matrix, o.batch)
+	for i := range o.batch {
+		a[i], b[i], c[i] = o.matrices(i)
+	}
+	return o.rate(func() { kernel.MatMulBatch(c, a, b, o.form == tn, o.form == nt, false) })
 }
 
 // theirRate is OpenBLAS's GFLOP/s. A batch is given the better of its own batched product, where it has one, and of a

@@ -21,6 +21,13 @@ type Options struct {
 	// KeepLayers keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
 	// block.
 	KeepLayers bool
+	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that only its last
+	// layer is there after a run: see [Encoder.Hidden].
+	LastOnly bool
+	// Beside, if not nil, is the encoder of another graph, for batches as large, that never runs at the same time: pixels
+	// and scratch lie in its memory. Forward-only and without KeepLayers, the stream does as well, and what it is within the
+	// encoder is lost: see [Encoder.Hidden]. The other graph's layers are then lost too, until it runs again.
+	Beside *Encoder
 }
 
 // Place is a step of the encoder whose output may be scaled and shifted.
@@ -52,6 +59,8 @@ type Encoder struct {
 	Weights  gorgonia.Nodes // variables, where Options.Train; in the order of Weights.Tensors
 
 	pixels     []float32
+	outputs    [][]float32 // of the embeddings, then of each half of a block; two that take turns where they are another's
+	turns      bool
 	weights    *Weights
 	stream     gorgonia.Nodes  // [N,D]: the embeddings, then each block's output
 	attentions []*op.Attention // by block
@@ -62,16 +71,30 @@ type Encoder struct {
 func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder, error) {
 	c := w.Config
 	b := &builder{g: g, w: w, o: o, nodes: map[string]*gorgonia.Node{}}
+	if o.Beside != nil && (o.Beside.Config != c || o.Beside.Packing.MaxBatch != maxBatch) {
+		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
+	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
 	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, weights: w}
 
 	rows := maxBatch * p.MaxPatches
-	e.pixels = make([]float32, rows*c.PatchSize())
+	if o.Beside != nil {
+		e.Scratch.Beside, e.pixels = o.Beside.Scratch, o.Beside.pixels
+	} else {
+		e.pixels = make([]float32, rows*c.PatchSize())
+	}
+	if o.ForwardOnly && !o.KeepLayers {
+		switch size := p.MaxRows() * c.Width; {
+		case o.Beside != nil:
+			e.outputs, e.turns = o.Beside.outputs[:2], true
+		case o.LastOnly:
+			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
+		}
+	}
 	e.Pixels = Node(g, &Tensor{Name: "pixels", Shape: []int{rows, c.PatchSize()}, Data: e.pixels})
 
-	tuned := o.ScaleShift != nil
 	text := "embeddings.text_embeddings."
-	x := b.apply(op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps, tuned),
+	x := b.into(e.output(0), op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps),
 		[]op.Input{{Node: e.Pixels}},
 		b.weights(text+"word_embeddings.weight", text+"position_embeddings.weight", text+"token_type_embeddings.weight",
 			text+"LayerNorm.weight", text+"LayerNorm.bias", "embeddings.token_type_embeddings.weight",
@@ -81,20 +104,20 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	e.stream = append(e.stream, x)
 	for i := range c.Depth {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
-		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps, tuned)
+		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
 		e.attentions = append(e.attentions, attention)
-		x = b.apply(attention, b.flow(x),
+		x = b.into(e.output(2*i+1), attention, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
-		x = b.apply(op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps, tuned), b.flow(x),
+		x = b.into(e.output(2*i+2), op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
 		e.stream = append(e.stream, x)
 	}
 	e.finalPair = b.pairs("norm", c.Width)
-	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps, tuned), b.flow(x),
+	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps), b.flow(x),
 		b.weights("layernorm.weight", "layernorm.bias", "pooler.dense.weight", "pooler.dense.bias"), e.finalPair)
 	if b.err != nil {
 		return nil, fmt.Errorf("vilt: %w", b.err)
@@ -105,6 +128,15 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		}
 	}
 	return e, nil
+}
+
+// output is memory for the i-th output of the stream.
+func (e *Encoder) output(i int) []float32 {
+	if e.turns {
+		return e.outputs[i%2]
+	}
+	e.outputs = append(e.outputs, make([]float32, e.Packing.MaxRows()*e.Config.Width))
+	return e.outputs[i]
 }
 
 // PatchPixels is the memory of the pixel input's rows from the given patch on.
@@ -120,6 +152,11 @@ type builder struct {
 }
 
 func (b *builder) apply(layer op.Layer, inputs ...[]op.Input) *gorgonia.Node {
+	return b.into(nil, layer, inputs...)
+}
+
+// into is apply with the output's memory given.
+func (b *builder) into(out []float32, layer op.Layer, inputs ...[]op.Input) *gorgonia.Node {
 	if b.err != nil {
 		return nil
 	}
@@ -127,7 +164,7 @@ func (b *builder) apply(layer op.Layer, inputs ...[]op.Input) *gorgonia.Node {
 	for _, in := range inputs {
 		all = append(all, in...)
 	}
-	n, err := op.Apply(layer, all...)
+	n, err := op.ApplyInto(out, layer, all...)
 	b.err = err
 	return n
 }

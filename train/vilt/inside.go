@@ -8,11 +8,15 @@ import (
 
 // Hidden is the stream of the last run, rows [N,D] as the packing has them: at layer 0 the embeddings, at layer i the output
 // of block i, up to Depth, which is before the final norm (transformers' hidden_states). Every step of the graph has its own
-// output, so nothing needs to be kept for it. The memory is the graph's: it holds until the next run and is not to be
+// output, so nothing needs to be kept for it, but where two take turns ([Options.LastOnly], [Options.Beside]): then the last
+// layer's are there and asking for another's panics. The memory is the graph's: it holds until the next run and is not to be
 // written.
 func (e *Encoder) Hidden(layer int) []float32 {
 	if layer < 0 || layer > e.Config.Depth {
 		panic(fmt.Sprintf("vilt: hidden states of layer %d of 0 to %d", layer, e.Config.Depth))
+	}
+	if e.turns && layer < e.Config.Depth {
+		panic(fmt.Sprintf("vilt: the hidden states of layer %d were not kept: build the encoder without LastOnly or Beside", layer))
 	}
 	v := e.stream[layer].Value()
 	if v == nil {

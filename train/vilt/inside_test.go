@@ -20,7 +20,7 @@ func runSmall(t *testing.T, o Options) *Encoder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Hidden(0) != nil || len(e.LastHidden(nil)) != 0 || len(e.Attentions(e.Config.Depth-1, nil)) != 0 {
+	if !e.turns && e.Hidden(0) != nil || len(e.LastHidden(nil)) != 0 || len(e.Attentions(e.Config.Depth-1, nil)) != 0 {
 		t.Error("hidden states and attentions before a run")
 	}
 	e.Packing.Reset()
@@ -35,6 +35,46 @@ func runSmall(t *testing.T, o Options) *Encoder {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// TestBeside: a graph in another's memory says the same, of its last layer or, where layers are kept, of all; the other one
+// says the same once it has run again.
+func TestBeside(t *testing.T) {
+	all := runSmall(t, Options{})
+	c := all.Config
+	last, probs := slices.Clone(all.LastHidden(nil)), all.Attentions(c.Depth-1, nil)
+	turns := runSmall(t, Options{ForwardOnly: true, Beside: all})
+	if !slices.Equal(turns.LastHidden(nil), last) || !slices.Equal(turns.Attentions(c.Depth-1, nil), probs) {
+		t.Error("the last layer differs")
+	}
+	if alone := runSmall(t, Options{ForwardOnly: true, LastOnly: true}); !slices.Equal(alone.LastHidden(nil), last) || !alone.turns {
+		t.Error("the last layer of a graph of its own differs")
+	}
+	if &turns.PatchPixels(0)[0] != &all.PatchPixels(0)[0] || turns.Scratch.Bytes() != 0 {
+		t.Error("pixels or scratch have memory of their own")
+	}
+	func() {
+		defer func() {
+			if text, _ := recover().(string); !strings.Contains(text, "layer 1 were not kept: build the encoder without LastOnly or Beside") {
+				t.Errorf("%q", text)
+			}
+		}()
+		turns.Hidden(c.Depth - 1)
+	}()
+	other := runSmall(t, Options{})
+	kept := runSmall(t, Options{ForwardOnly: true, KeepLayers: true, Beside: other})
+	for layer := range c.Depth + 1 {
+		if !slices.Equal(kept.Hidden(layer), other.Hidden(layer)) {
+			t.Errorf("layer %d differs", layer)
+		}
+	}
+	w, err := Random(c, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Build(gorgonia.NewGraph(), w, 4, Options{Beside: all}); err == nil {
+		t.Error("a larger batch has room beside a smaller one")
+	}
 }
 
 // TestInside: a graph that is only run forward says the same as one that keeps all, and refuses what it does not have.

@@ -1,0 +1,61 @@
+package method
+
+import (
+	"fmt"
+
+	"github.com/mcil/mcil/train/kernel"
+	"github.com/mcil/mcil/train/op"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// Plan is the memory that a network takes, in bytes, when its batches are full: the most sequences, each with the longest
+// text and the most patches. A batch fills its share of the rows, and rows that were never filled are not memory yet: the
+// process holds less as long as batches are smaller.
+type Plan struct {
+	Weights     int64 // of the encoder
+	Tuned       int64 // of the tuner and the classifier
+	Moments     int64 // AdamW's, of all that is trained
+	Activations int64 // outputs of layers, and what their derivatives read
+	Gradients   int64
+	Scratch     int64 // what layers use while they run; pixels
+	Packing     int64 // what products copy of a matrix
+
+	Sequences, Rows int // rows of each sequence
+}
+
+// Total is all of it.
+func (p Plan) Total() int64 {
+	return p.Weights + p.Tuned + p.Moments + p.Activations + p.Gradients + p.Scratch + p.Packing
+}
+
+func (p Plan) String() string {
+	mb := func(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
+	return fmt.Sprintf("memory: weights %s, activations %s at %d x %d rows, gradients %s, tuned values and moments %s, scratch %s, packing %s, in all %s",
+		mb(p.Weights), mb(p.Activations), p.Sequences, p.Rows, mb(p.Gradients), mb(p.Tuned+p.Moments), mb(p.Scratch), mb(p.Packing), mb(p.Total()))
+}
+
+// Plan is what the network will take once it has trained and inferred. What a step leaves to the collector, the runtime, and
+// the batches that are made ahead are not in it.
+func (n *Network) Plan() Plan {
+	var l op.Ledger
+	for _, m := range []*machine{n.train, n.infer} {
+		l.Add(m.features.Graph(), m.encoder.Scratch)
+	}
+	size := func(tensors []*vilt.Tensor) (bytes int64) {
+		for _, t := range tensors {
+			bytes += 4 * int64(len(t.Data))
+		}
+		return bytes
+	}
+	p := Plan{
+		Weights: size(n.Weights.Tensors()), Tuned: size(n.Head), Moments: 2 * size(n.Trained()),
+		Activations: l.Activations, Gradients: l.Gradients, Sequences: n.maxBatch, Rows: n.train.encoder.Packing.MaxRows() / n.maxBatch,
+	}
+	if n.Tuner != nil {
+		p.Tuned += size(n.Tuner.Tensors())
+	}
+	p.Scratch = l.Scratch + l.Inputs - p.Weights - p.Tuned // inputs are these and the pixels
+	c := n.Weights.Config
+	p.Packing = kernel.PackingBytes(c.Width * max(c.Hidden, 3*c.Width, c.PatchSize()))
+	return p
+}

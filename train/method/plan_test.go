@@ -1,0 +1,104 @@
+package method
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/op"
+	"github.com/mcil/mcil/train/tune"
+	"github.com/mcil/mcil/train/vilt"
+)
+
+// TestPlan holds the plan to what a process of its own grows by when it trains and infers with full batches of the small
+// model, tuned and whole: a twentieth, and the 10 MB or so that the runtime, the program's own pages and what building a graph
+// leaves to the collector take, whatever the batch.
+func TestPlan(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("trains the small model; the race detector has memory of its own")
+	}
+	const variable = "MCIL_TEST_PLAN"
+	switch os.Getenv(variable) {
+	case "tuned":
+		grow(t, true)
+		return
+	case "whole":
+		grow(t, false)
+		return
+	}
+	for _, what := range []string{"tuned", "whole"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlan$", "-test.v")
+		cmd.Env = append(os.Environ(), variable+"="+what)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, out)
+		}
+		m := regexp.MustCompile(`planned ([0-9.]+) MB, grown by ([0-9.]+) MB`).FindSubmatch(out)
+		if m == nil {
+			t.Skipf("no measure: %s", out)
+		}
+		planned, _ := strconv.ParseFloat(string(m[1]), 64)
+		grown, _ := strconv.ParseFloat(string(m[2]), 64)
+		t.Logf("%s: %s", what, m[0])
+		if grown < 0.95*planned || grown > 1.05*planned+10 {
+			t.Errorf("%s: the process has grown by %.1f MB, and %.1f MB were planned", what, grown, planned)
+		}
+	}
+}
+
+// grow trains two steps, infers, and logs the plan and how much the process has grown.
+func grow(t *testing.T, tuned bool) {
+	const batch = 16
+	c, err := vilt.Preset("small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Vocab = 1000
+	full := make([]dataset.Sample, batch)
+	for i := range full {
+		full[i] = dataset.Sample{Label: i % 3, GridH: c.Grid(), GridW: c.MaxPatches() / c.Grid(), Pixels: make([]uint8, c.MaxPatches()*c.PatchSize())}
+		for p := range c.MaxPatches() {
+			full[i].PatchPos = append(full[i].PatchPos, int32(p))
+		}
+		for p := range c.MaxText {
+			full[i].Tokens, full[i].TokenPos = append(full[i].Tokens, int32(p+i)), append(full[i].TokenPos, int32(p))
+		}
+	}
+	runtime.GC()
+	before := statusMB(t, "VmRSS:")
+	w, err := vilt.Random(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tuner Tuner
+	if tuned {
+		tuner = tune.NewSSF(c, 1)
+	}
+	n, err := NewNetwork(w, tuner, 3, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	plan := n.Plan()
+	if plan.Sequences != batch || plan.Rows != c.MaxText+1+c.MaxPatches() {
+		t.Errorf("planned for %d sequences of %d rows", plan.Sequences, plan.Rows)
+	}
+	solver := &op.AdamW{LearningRate: 1e-3}
+	for range 2 {
+		if _, err := n.Step(full, 3, solver); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.Infer(full, false); err != nil {
+		t.Fatal(err)
+	}
+	if after := n.Plan(); after != plan {
+		t.Errorf("the plan was %v and became %v", plan, after)
+	}
+	t.Log(plan)
+	t.Logf("planned %.1f MB, grown by %.1f MB", float64(plan.Total())/(1<<20), statusMB(t, "VmHWM:")-before)
+}
