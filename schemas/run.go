@@ -39,27 +39,39 @@ type Report struct {
 	LastAccuracy         float64     `json:"last_accuracy"`
 	Forgetting           float64     `json:"forgetting"`
 	Phases               []Phase     `json:"phases"`
-	Classes              []RunClass  `json:"classes"`           // in the order learned
-	Gallery              string      `json:"gallery,omitempty"` // file of masked exemplars, relative to the report
+	Classes              []RunClass  `json:"classes"`                      // in the order learned
+	Split                string      `json:"split,omitempty"`              // that accuracies are of: test (the default) or validation
+	TrainedParameters    int64       `json:"trained_parameters,omitempty"` // values that steps change, classifier included
+	KeptBytes            int64       `json:"kept_bytes,omitempty"`         // what the last phase keeps for later beside the encoder: exemplars, tuned values
+	Gallery              string      `json:"gallery,omitempty"`            // file of masked exemplars, relative to the report
 	Program              Program     `json:"program"`
 }
 
 // Phase is one phase of a [Report].
 type Phase struct {
-	Phase             int     `json:"phase"` // from 0
-	Classes           int     `json:"classes"`
-	Accuracy          float64 `json:"accuracy"`     // pooled over the test rows of all classes seen
-	NMEAccuracy       float64 `json:"nme_accuracy"` // nearest mean of exemplars; 0 where no exemplars are kept
-	ExemplarsPerClass float64 `json:"exemplars_per_class"`
-	MemoryBudgetBytes int64   `json:"memory_budget_bytes"`
-	MemoryUsedBytes   int64   `json:"memory_used_bytes"`
+	Phase        int     `json:"phase"` // from 0
+	Classes      int     `json:"classes"`
+	Accuracy     float64 `json:"accuracy"`     // pooled over the test rows of all classes seen
+	NMEAccuracy  float64 `json:"nme_accuracy"` // nearest mean of exemplars; 0 where no exemplars are kept
+	Top5Accuracy float64 `json:"top5_accuracy,omitempty"`
+	OldAccuracy  float64 `json:"old_accuracy,omitempty"` // pooled over the classes of earlier phases; 0 in the first
+	NewAccuracy  float64 `json:"new_accuracy,omitempty"` // pooled over the classes of this phase
+	// ClassAccuracy is of each class seen, in the order learned.
+	ClassAccuracy     []float64 `json:"class_accuracy,omitempty"`
+	ExemplarsPerClass float64   `json:"exemplars_per_class"`
+	MemoryBudgetBytes int64     `json:"memory_budget_bytes"`
+	MemoryUsedBytes   int64     `json:"memory_used_bytes"`
 	// Mean cost of an exemplar as a fraction of its unmasked form, counted three ways.
 	TokenFraction  float64 `json:"token_fraction"`
 	PixelFraction  float64 `json:"pixel_fraction"`
 	StoredFraction float64 `json:"stored_fraction"`
-	Seconds        float64 `json:"seconds"`
-	LearnSeconds   float64 `json:"learn_seconds,omitempty"` // of Seconds, in steps and in waiting for their batches
-	WaitSeconds    float64 `json:"wait_seconds,omitempty"`  // of LearnSeconds, in waiting
+	// ClassExemplars is how many are held of each class seen, in the order learned.
+	ClassExemplars         []int   `json:"class_exemplars,omitempty"`
+	Seconds                float64 `json:"seconds"`
+	LearnPicturesPerSecond float64 `json:"learn_pictures_per_second,omitempty"` // examples that steps took, in LearnSeconds
+	TestPicturesPerSecond  float64 `json:"test_pictures_per_second,omitempty"`  // in evaluation, waiting included
+	LearnSeconds           float64 `json:"learn_seconds,omitempty"`             // of Seconds, in steps and in waiting for their batches
+	WaitSeconds            float64 `json:"wait_seconds,omitempty"`              // of LearnSeconds, in waiting
 }
 
 // RunClass is a class of a run.
