@@ -44,6 +44,14 @@
 // environment variable MCIL_CPU set to avx512, avx2 or portable forces one, and [Path]
 // reports the choice, or an error where the CPU lacks it or the word is unknown.
 //
+// A fourth, openblas, is there in a build with -tags openblas: products that would be
+// shared out over goroutines go through the machine's own OpenBLAS (cblas_sgemm, with as
+// many threads as GOMAXPROCS), what follows a product in a pass of its own, and all else
+// on the best path. The variable MCIL_OPENBLAS names the library: see train/kernel/openblas.
+// Such a build is a dynamic binary and not the default for that. What Determinism says
+// below does not hold for it: a library picks its blocking by shape and threads, so
+// results agree to rounding only, in other batches and on other numbers of threads.
+//
 // Products follow Goto and van de Geijn, "Anatomy of high-performance matrix
 // multiplication" (2008): b is packed into panels one register tile wide (transposed
 // on the way if need be), rows of a are copied next to each other block by block, and

@@ -60,6 +60,9 @@ func gemmThen(dst Matrix, a, b view, bias []float32, acc, serial bool, then fini
 	if m == 0 || n == 0 {
 		return
 	}
+	if !serial && m*n*k > serialWork && libraryProduct(dst, a, b, bias, acc, then) {
+		return
+	}
 	g := calls.Get().(*call)
 	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil, then: then}
 	if k == 0 {
