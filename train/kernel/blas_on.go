@@ -24,6 +24,15 @@ func openLibrary() error {
 	return blas.err
 }
 
+// finishing is what follows a library's product.
+type finishing struct {
+	path    cpuPath
+	product Matrix
+	then    finish
+}
+
+var sharedFinishes sharing[finishing]
+
 // libraryProduct is gemmThen through OpenBLAS, one pass after another; false where that is not the path.
 func libraryProduct(dst Matrix, a, b view, bias []float32, acc bool, then finish) bool {
 	if chosenPath()&library == 0 {
@@ -47,8 +56,9 @@ func libraryProduct(dst Matrix, a, b view, bias []float32, acc bool, then finish
 	transB, ldb := b.stored()
 	blas.SGEMM(transA, transB, m, n, k, 1, a.data, lda, b.data, ldb, beta, dst.Data, max(dst.Stride, n))
 	if then.any {
-		p := currentPath()
-		parallelRows(m, n, func(lo, hi int) { then.rows(p, dst.rowRange(lo, hi), lo, 0) })
+		sharedFinishes.parallelRows(m, n, finishing{currentPath(), dst, then}, func(f finishing, lo, hi int) {
+			f.then.rows(f.path, f.product.rowRange(lo, hi), lo, 0)
+		})
 	}
 	return true
 }

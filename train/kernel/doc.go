@@ -34,8 +34,8 @@
 // at most GOMAXPROCS goroutines; less runs on the caller's. A goroutine that has helped
 // polls for 200 µs for the next job before it ends, as waking a sleeping thread takes
 // as long as a small kernel; between two steps of training that costs a little idle
-// power, and nothing stays behind. Packing buffers are pooled: a steady state allocates
-// a few hundred bytes a call to share work out, and nothing on one goroutine.
+// power, and nothing stays behind. Buffers and what it takes to share work out are pooled:
+// on the assembly paths a steady state allocates nothing.
 //
 // # CPU paths
 //
