@@ -21,17 +21,15 @@ func statusMB(t *testing.T, key string) float64 {
 	if err != nil {
 		t.Skip("no /proc")
 	}
-	for line := range strings.Lines(string(b)) {
-		if kB, ok := strings.CutPrefix(line, key); ok {
-			n, err := strconv.ParseFloat(strings.Fields(kB)[0], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n * 1024 / 1e6
-		}
+	m := regexp.MustCompile(key + `\s+([0-9]+) kB`).FindSubmatch(b)
+	if m == nil {
+		t.Skip("no " + key)
 	}
-	t.Skip("no " + key)
-	return 0
+	kB, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kB * 1024 / 1e6
 }
 
 // TestPlanHolds has processes of their own learn, and holds the plan that they print to what they have grown by at their

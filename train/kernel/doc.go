@@ -48,7 +48,8 @@
 // shared out over goroutines go through the machine's own OpenBLAS (cblas_sgemm, with as
 // many threads as GOMAXPROCS), what follows a product in a pass of its own, and all else
 // on the best path. The variable MCIL_OPENBLAS names the library: see train/kernel/openblas.
-// Such a build is a dynamic binary and not the default for that. What Determinism says
+// Such a build is a dynamic binary and not the default for that. The library has memory
+// of its own, which [PackingBytes] does not know of. What Determinism says
 // below does not hold for it: a library picks its blocking by shape and threads, so
 // results agree to rounding only, in other batches and on other numbers of threads.
 //
