@@ -72,7 +72,7 @@ func Open(path string) (*Library, error) {
 			return l, nil
 		}
 		reason := strings.Join(strings.Fields(err.Error()), " ") // one line, whatever the linker writes
-		if reason == "" { // the linker's is of a thread, which need not be this one any more
+		if reason == "" {                                        // the linker's is of a thread, which need not be this one any more
 			reason = "cannot be loaded"
 		}
 		if !strings.HasPrefix(reason, name) {
