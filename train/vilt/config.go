@@ -20,6 +20,13 @@
 // pooler_output, hidden_states, last_hidden_state and attentions without the rows of padding, and with patches in raster
 // order: transformers shuffles the patches of the largest picture of a batch.
 //
+// # What is not made
+//
+// The pooler reads the first row of each sequence of the last block. Of its other rows key and value are made, and the norm
+// before them: 2 of the block's 12 maps of D by D, and attention of one query. Backward the same are left out: all that is
+// trained gets the gradients that it would get, as rows which nothing reads have none. Features are the same bytes.
+// [Options.KeepLayers] makes all rows.
+//
 // # Texts and pictures of other sizes
 //
 // Image positions are interpolated to each picture's own grid, as they are read, up to [Config.MaxPatches].
