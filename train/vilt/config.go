@@ -22,10 +22,11 @@
 //
 // # What is not made
 //
-// The pooler reads the first row of each sequence of the last block. Of its other rows key and value are made, and the norm
-// before them: 2 of the block's 12 maps of D by D, and attention of one query. Backward the same are left out: all that is
-// trained gets the gradients that it would get, as rows which nothing reads have none. Features are the same bytes.
-// [Options.KeepLayers] makes all rows.
+// The pooler reads the first row of each sequence of the last block. Of its other rows nothing is made but the norm before
+// attention: with one query a sequence the maps of key and value are as well done after attention as before
+// ([op.FirstAttention]), so that no map of the block takes more than B rows. Backward it is the same: all that is trained gets
+// the gradients that it would get, as rows which nothing reads have none. This is a block less to compute, for float32's
+// rounding. [Options.KeepLayers] makes all rows.
 //
 // # Texts and pictures of other sizes
 //

@@ -18,9 +18,9 @@ type Options struct {
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
-	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise only the rows
-	// that the pooler reads are made of what its keys and values do not need. And it keeps what [Encoder.Attentions] reads of
-	// every block in a forward-only graph too: 3·D values a row and block.
+	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
+	// the pooler reads. And it keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a
+	// row and block.
 	KeepLayers bool
 	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that of its layers
 	// only the features and the last block's attentions are there after a run: see [Encoder.Hidden].

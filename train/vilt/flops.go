@@ -93,27 +93,38 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 	linear(rows, d, d, c.Depth-1, input, all)
 	linear(rows, d, h, c.Depth-1, input, all)
 	linear(rows, h, d, c.Depth-1, input, all)
-	linear(rows, d, 2*d, 1, input, all) // the last block: key and value of all rows,
-	linear(b, d, d, 2, input, all)      // query and what follows of each sequence's first
+	// The last block, of each sequence's first row: query, the map after attention, the MLP, and by heads the map of the key
+	// on the query's side and that of the value; see [op.FirstAttention].
+	linear(b, d, d, 2, input, all)
 	linear(b, d, h, 1, input, all)
 	linear(b, h, d, 1, input, all)
+	heads, w := c.Heads, d/c.Heads
+	each := 1
+	if input {
+		each = 2
+	}
+	add(Product{FormNN, b, w, d, heads}, each) // through WkT; back through WvT
+	add(Product{FormNT, b, d, w, heads}, each) // through Wv; back through Wk
+	if all {
+		add(Product{FormTN, w, b, d, heads}, 2)
+	}
 	linear(b, d, d, 1, input, all) // the pooler
 	if classes > 0 {
 		linear(b, d, classes, 1, input, input)
 	}
 }
 
-// attention is the products of all heads of n sequences of the given rows; in the last block of one query each.
+// attention is the products of all heads of n sequences of the given rows; in the last block of one query a head, as wide as
+// the rows, over rows that all heads share.
 func (c Config) attention(rows, n int, learns Learns, add func(p Product, count int)) {
-	w := c.Width / c.Heads
-	heads := func(queries, count int) {
+	scores := func(queries, width, batch, count int) {
 		if learns != LearnsNothing {
 			count *= 2
-			add(Product{FormTN, rows, queries, w, n * c.Heads}, count) // dv = pT dy; dk = dsT q
+			add(Product{FormTN, rows, queries, width, batch}, count) // dv = pT dy; dk = dsT q
 		}
-		add(Product{FormNT, queries, w, rows, n * c.Heads}, count) // q kT; dp = dy vT
-		add(Product{FormNN, queries, rows, w, n * c.Heads}, count) // p v; dq = ds k
+		add(Product{FormNT, queries, width, rows, batch}, count) // q kT; dp = dy vT
+		add(Product{FormNN, queries, rows, width, batch}, count) // p v; dq = ds k
 	}
-	heads(rows, c.Depth-1)
-	heads(1, 1)
+	scores(rows, c.Width/c.Heads, n*c.Heads, c.Depth-1)
+	scores(c.Heads, c.Width, n, 1)
 }

@@ -15,8 +15,9 @@ func TestProducts(t *testing.T) {
 		{FormNT, 15, 8, 8, 1}:    2,
 		{FormNT, 15, 8, 12, 1}:   2,
 		{FormNT, 15, 12, 8, 1}:   2,
-		{FormNT, 15, 8, 16, 1}:   1, // the last block's key and value
-		{FormNT, 3, 8, 8, 1}:     3, // its query and the map after attention; the pooler
+		{FormNT, 3, 8, 8, 1}:     3, // the last block's query and the map after attention; the pooler
+		{FormNN, 3, 4, 8, 2}:     1, // its key's map by heads, the query's side
+		{FormNT, 3, 8, 4, 2}:     1, // its value's
 		{FormNT, 3, 8, 12, 1}:    1, // its MLP
 		{FormNT, 3, 12, 8, 1}:    1,
 		{FormNT, 3, 8, 7, 1}:     1, // classifier
@@ -24,10 +25,10 @@ func TestProducts(t *testing.T) {
 		{FormNN, 6, 6, 4, 4}:     2,
 		{FormNT, 3, 4, 3, 1 * 2}: 2,
 		{FormNN, 3, 3, 4, 1 * 2}: 2,
-		{FormNT, 1, 4, 6, 4}:     1, // in the last block of one query
-		{FormNN, 1, 6, 4, 4}:     1,
-		{FormNT, 1, 4, 3, 1 * 2}: 1,
-		{FormNN, 1, 3, 4, 1 * 2}: 1,
+		{FormNT, 2, 8, 6, 2}:     1, // in the last block two queries of the whole width
+		{FormNN, 2, 6, 8, 2}:     1,
+		{FormNT, 2, 8, 3, 1}:     1,
+		{FormNN, 2, 3, 8, 1}:     1,
 	}
 	with := func(more map[Product]int) map[Product]int {
 		all := map[Product]int{}
@@ -43,8 +44,9 @@ func TestProducts(t *testing.T) {
 		{FormNN, 15, 8, 8, 1}:  2,
 		{FormNN, 15, 12, 8, 1}: 2,
 		{FormNN, 15, 8, 12, 1}: 2,
-		{FormNN, 15, 16, 8, 1}: 1,
 		{FormNN, 3, 8, 8, 1}:   3,
+		{FormNN, 3, 4, 8, 2}:   1,
+		{FormNT, 3, 8, 4, 2}:   1,
 		{FormNN, 3, 12, 8, 1}:  1,
 		{FormNN, 3, 8, 12, 1}:  1,
 		{FormNN, 3, 7, 8, 1}:   1,
@@ -55,12 +57,12 @@ func TestProducts(t *testing.T) {
 		{FormNT, 3, 4, 3, 2}:   2,
 		{FormNN, 3, 3, 4, 2}:   2,
 		{FormTN, 3, 3, 4, 2}:   4,
-		{FormNT, 1, 4, 6, 4}:   1,
-		{FormNN, 1, 6, 4, 4}:   1,
-		{FormTN, 6, 1, 4, 4}:   2,
-		{FormNT, 1, 4, 3, 2}:   1,
-		{FormNN, 1, 3, 4, 2}:   1,
-		{FormTN, 3, 1, 4, 2}:   2,
+		{FormNT, 2, 8, 6, 2}:   1,
+		{FormNN, 2, 6, 8, 2}:   1,
+		{FormTN, 6, 2, 8, 2}:   2,
+		{FormNT, 2, 8, 3, 1}:   1,
+		{FormNN, 2, 3, 8, 1}:   1,
+		{FormTN, 3, 2, 8, 1}:   2,
 	}
 	tuned := with(backward)
 	for p, n := range map[Product]int{
@@ -69,7 +71,7 @@ func TestProducts(t *testing.T) {
 		{FormTN, 8, 15, 8, 1}:  2,
 		{FormTN, 12, 15, 8, 1}: 2,
 		{FormTN, 8, 15, 12, 1}: 2,
-		{FormTN, 16, 15, 8, 1}: 1,
+		{FormTN, 4, 3, 8, 2}:   2,
 		{FormTN, 8, 3, 8, 1}:   3,
 		{FormTN, 12, 3, 8, 1}:  1,
 		{FormTN, 8, 3, 12, 1}:  1,

@@ -50,8 +50,8 @@ func (e *Encoder) LastHidden(dst []float32) []float32 {
 // Attentions are the softmax probabilities of a block in the last run, from 0 to Depth-1: for each sequence of S rows
 // [H,S,S], row the token that looks, column the token looked at (transformers' attentions). They are computed again, into
 // dst, which is grown as needed. In a forward-only graph the blocks share memory and only the last one's are there, unless
-// [Options.KeepLayers] was set: asking for another is the caller's mistake and panics. Without it the last block has the
-// queries of the first rows only, and those of the others are made for this call, from the graph's parameters as they are.
+// [Options.KeepLayers] was set: asking for another is the caller's mistake and panics. Without it the last block makes no
+// queries and keys of all rows: they are made for this call, from the graph's parameters as they are.
 func (e *Encoder) Attentions(layer int, dst []float32) []float32 {
 	if layer < 0 || layer >= e.Config.Depth {
 		panic(fmt.Sprintf("vilt: attentions of block %d of 0 to %d", layer, e.Config.Depth-1))

@@ -1,6 +1,7 @@
 package vilt
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,16 @@ func runConfig(t *testing.T, c Config, o Options) *Encoder {
 // features are the pooler's of the last run.
 func features(e *Encoder) []float32 {
 	return e.Features.Value().Data().([]float32)[:len(e.Packing.Seqs)*e.Config.Width]
+}
+
+// near says whether values between -1 and 1 differ by rounding alone.
+func near(a, b []float32) bool {
+	for i := range a {
+		if !(math.Abs(float64(a[i]-b[i])) <= 1e-6) {
+			return false
+		}
+	}
+	return len(a) == len(b)
 }
 
 // refuses says if call does not panic with text.
@@ -103,7 +114,7 @@ func TestShallow(t *testing.T) {
 	if beside := runConfig(t, c, Options{ForwardOnly: true, Beside: all}); !slices.Equal(features(beside), pooled) {
 		t.Error("the features differ")
 	}
-	if whole := runConfig(t, c, Options{KeepLayers: true}); !slices.Equal(features(whole), pooled) {
+	if whole := runConfig(t, c, Options{KeepLayers: true}); !near(features(whole), pooled) {
 		t.Error("the features of a whole block differ")
 	}
 }
@@ -137,9 +148,12 @@ func TestInside(t *testing.T) {
 		}
 	}
 	for _, e := range []*Encoder{first, kept, shared} {
-		if !slices.Equal(features(e), features(all)) || !slices.Equal(e.Attention(nil), all.Attention(nil)) {
+		if !slices.Equal(e.Attention(nil), all.Attention(nil)) || !near(features(e), features(all)) {
 			t.Error("the features or the attention differ")
 		}
+	}
+	if !slices.Equal(features(kept), features(all)) || !slices.Equal(features(first), features(shared)) {
+		t.Error("the features of a graph that is only run forward differ")
 	}
 	dst := make([]float32, 0, 1000)
 	if got := kept.LastHidden(dst); &got[0] != &dst[:1][0] || !slices.Equal(got, all.LastHidden(nil)) {
