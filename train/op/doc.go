@@ -29,6 +29,7 @@
 // token: attention its query, key and value (3), the projection (1) and its output (1), the MLP its hidden rows before GELU
 // (4), its second map (1) and its output (1). Norms, scaled and shifted rows, GELU's output and attention's probabilities are
 // computed again. Weights that are trained cost one row more: attention's output before the projection.
+//
 // A last block of which nothing but first rows is read ([FirstAttention], [Packing.First]) keeps nothing but its output and a
 // few rows a sequence.
 //

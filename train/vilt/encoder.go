@@ -115,16 +115,16 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	for i := range c.Depth {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 		var looks attention = op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
-		var rows op.Rows = p
+		var behind op.Rows = p
 		if i == c.Depth-1 && !e.whole {
-			looks, rows = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
+			looks, behind = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
 		}
 		e.attentions = append(e.attentions, looks)
 		x = b.into(e.output(2*i+1), looks, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
-		x = b.into(e.output(2*i+2), op.NewMLP(rows, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
+		x = b.into(e.output(2*i+2), op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
