@@ -18,11 +18,12 @@ type Options struct {
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
-	// KeepLayers keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
-	// block.
+	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
+	// the pooler reads. And it keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a
+	// row and block.
 	KeepLayers bool
-	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that only its last
-	// layer is there after a run: see [Encoder.Hidden].
+	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that of its layers
+	// only the features and the last block's attentions are there after a run: see [Encoder.Hidden].
 	LastOnly bool
 	// Beside, if not nil, is the encoder of another graph, for batches as large, that never runs at the same time: pixels
 	// and scratch lie in its memory. Forward-only and without KeepLayers, the stream does as well, and what it is within the
@@ -59,12 +60,21 @@ type Encoder struct {
 	Weights  gorgonia.Nodes // variables, where Options.Train; in the order of Weights.Tensors
 
 	pixels     []float32
-	outputs    [][]float32 // of the embeddings, then of each half of a block; two that take turns where they are another's
+	outputs    [][]float32 // [N,D] of the embeddings, then of each half of a block; two that take turns where they are another's
 	turns      bool
+	whole      bool // every row of the last block is made, not the first of each sequence alone
 	weights    *Weights
-	stream     gorgonia.Nodes  // [N,D]: the embeddings, then each block's output
-	attentions []*op.Attention // by block
-	finalPair  []op.Input      // the final norm's scale and shift, or none
+	stream     gorgonia.Nodes // [N,D]: the embeddings, then each block's output; the last one's [B,D] where it is not whole
+	attentions []attention    // by block
+	finalPair  []op.Input     // the final norm's scale and shift, or none
+}
+
+// attention is the first half of a block: [op.Attention] or [op.FirstAttention].
+type attention interface {
+	op.Layer
+	Mean(dst []float32) []float32
+	Probabilities(dst []float32) []float32
+	Own() bool
 }
 
 // Build adds the encoder to g for batches of at most maxBatch sequences. The graph shares the memory of w.
@@ -75,7 +85,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, weights: w}
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, whole: o.KeepLayers, weights: w}
 
 	rows := maxBatch * p.MaxPatches
 	if o.Beside != nil {
@@ -86,7 +96,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	if o.ForwardOnly && !o.KeepLayers {
 		switch size := p.MaxRows() * c.Width; {
 		case o.Beside != nil:
-			e.outputs, e.turns = o.Beside.outputs[:2], true
+			e.outputs, e.turns = o.Beside.outputs[:min(2, len(o.Beside.outputs))], true
 		case o.LastOnly:
 			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
 		}
@@ -104,17 +114,24 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	e.stream = append(e.stream, x)
 	for i := range c.Depth {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
-		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
-		e.attentions = append(e.attentions, attention)
-		x = b.into(e.output(2*i+1), attention, b.flow(x),
+		var looks attention = op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
+		var behind op.Rows = p
+		if i == c.Depth-1 && !e.whole {
+			looks, behind = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
+		}
+		e.attentions = append(e.attentions, looks)
+		x = b.into(e.output(2*i+1), looks, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
-		x = b.into(e.output(2*i+2), op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
+		x = b.into(e.output(2*i+2), op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
 		e.stream = append(e.stream, x)
+	}
+	if e.whole {
+		x = b.apply(op.NewFirst(p, c.Width), b.flow(x))
 	}
 	e.finalPair = b.pairs("norm", c.Width)
 	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps), b.flow(x),
@@ -130,9 +147,13 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	return e, nil
 }
 
-// output is memory for the i-th output of the stream.
+// output is memory for the i-th output of the stream, or nil for one that has no more than a row a sequence, which has its
+// own: so the input of the last block's attention is still there after a run, where its output takes no turn.
 func (e *Encoder) output(i int) []float32 {
-	if e.turns {
+	switch {
+	case !e.whole && i > 2*(e.Config.Depth-1):
+		return nil
+	case e.turns:
 		return e.outputs[i%2]
 	}
 	e.outputs = append(e.outputs, make([]float32, e.Packing.MaxRows()*e.Config.Width))
