@@ -9,19 +9,21 @@ import "fmt"
 func AttentionOver(dst, q, x Matrix, offsets []int, heads int, scale float32) {
 	checkAttentionOver(q, x, offsets, heads)
 	dst.checkShape("dst", q.Rows, q.Cols)
-	parallel(sequences(offsets), 1, func(first, last int) {
-		for s := first; s < last; s++ {
-			a := overView{q.rowRange(s*heads, (s+1)*heads), x.rowRange(offsets[s], offsets[s+1]), scale}
-			y := dst.rowRange(s*heads, (s+1)*heads)
-			if a.x.Rows == 0 {
-				clearRows(y)
-				continue
-			}
-			buf := borrow(heads * a.ld())
-			gemm(y, a.probabilities(buf.data).view(), a.x.view(), nil, false, true)
-			buf.giveBack()
+	t := over{dst: dst, q: q, x: x, offsets: offsets, heads: heads, scale: scale}
+	sharedOver.parallel(sequences(offsets), 1, t, over.forward)
+}
+
+func (t over) forward(first, last int) {
+	for s := first; s < last; s++ {
+		a, y := t.view(s), t.queries(t.dst, s)
+		if a.x.Rows == 0 {
+			clearRows(y)
+			continue
 		}
-	})
+		buf := borrow(t.heads * a.ld())
+		gemm(y, a.probabilities(buf.data).view(), a.x.view(), nil, false, true)
+		buf.giveBack()
+	}
 }
 
 // AttentionOverBackward overwrites dq (BH, D) and dx (N, D) with the gradients, given dy
@@ -32,25 +34,45 @@ func AttentionOverBackward(dq, dx, dy, q, x Matrix, offsets []int, heads int, sc
 	dq.checkShape("dq", q.Rows, q.Cols)
 	dx.checkShape("dx", x.Rows, x.Cols)
 	dy.checkShape("dy", q.Rows, q.Cols)
-	parallel(sequences(offsets), 1, func(first, last int) {
-		for s := first; s < last; s++ {
-			a := overView{q.rowRange(s*heads, (s+1)*heads), x.rowRange(offsets[s], offsets[s+1]), scale}
-			out, dqs, dxs := dy.rowRange(s*heads, (s+1)*heads), dq.rowRange(s*heads, (s+1)*heads), dx.rowRange(offsets[s], offsets[s+1])
-			if a.x.Rows == 0 {
-				clearRows(dqs)
-				continue
-			}
-			buf := borrow(2 * heads * a.ld())
-			p := a.probabilities(buf.data)
-			ds := Matrix{Rows: p.Rows, Cols: p.Cols, Stride: p.Stride, Data: buf.data[heads*a.ld():]}
-			gemm(ds, out.view(), a.x.view().t(), nil, false, true)
-			softmaxBackRows(ds, p, scale)
-			gemm(dqs, ds.view(), a.x.view(), nil, false, true)
-			gemm(dxs, p.view().t(), out.view(), nil, false, true)
-			gemm(dxs, ds.view().t(), a.q.view(), nil, true, true)
-			buf.giveBack()
+	t := over{dst: dq, dx: dx, dy: dy, q: q, x: x, offsets: offsets, heads: heads, scale: scale}
+	sharedOver.parallel(sequences(offsets), 1, t, over.backward)
+}
+
+func (t over) backward(first, last int) {
+	for s := first; s < last; s++ {
+		a, dq, out := t.view(s), t.queries(t.dst, s), t.queries(t.dy, s)
+		if a.x.Rows == 0 {
+			clearRows(dq)
+			continue
 		}
-	})
+		dx := t.dx.rowRange(t.offsets[s], t.offsets[s+1])
+		buf := borrow(2 * t.heads * a.ld())
+		p := a.probabilities(buf.data)
+		ds := Matrix{Rows: p.Rows, Cols: p.Cols, Stride: p.Stride, Data: buf.data[t.heads*a.ld():]}
+		gemm(ds, out.view(), a.x.view().t(), nil, false, true)
+		softmaxBackRows(ds, p, a.scale)
+		gemm(dq, ds.view(), a.x.view(), nil, false, true)
+		gemm(dx, p.view().t(), out.view(), nil, false, true)
+		gemm(dx, ds.view().t(), a.q.view(), nil, true, true)
+		buf.giveBack()
+	}
+}
+
+// over is the arguments of AttentionOver or AttentionOverBackward; dst is what queries get.
+type over struct {
+	dst, dx, dy, q, x Matrix
+	offsets           []int
+	heads             int
+	scale             float32
+}
+
+var sharedOver sharing[over]
+
+// queries is the part of m that belongs to the queries of sequence s.
+func (t over) queries(m Matrix, s int) Matrix { return m.rowRange(s*t.heads, (s+1)*t.heads) }
+
+func (t over) view(s int) overView {
+	return overView{t.queries(t.q, s), t.x.rowRange(t.offsets[s], t.offsets[s+1]), t.scale}
 }
 
 func checkAttentionOver(q, x Matrix, offsets []int, heads int) {
