@@ -20,6 +20,11 @@
 // pooler_output, hidden_states, last_hidden_state and attentions without the rows of padding, and with patches in raster
 // order: transformers shuffles the patches of the largest picture of a batch.
 //
+// # Parts
+//
+// An encoder may be built in two parts, the first forward-only: [Options.ToBlock] and [Options.FromBlock]. The stream between
+// them is all that the second one reads of a sequence, and both together are the whole, bit for bit.
+//
 // # Texts and pictures of other sizes
 //
 // Image positions are interpolated to each picture's own grid, as they are read, up to [Config.MaxPatches].
