@@ -71,9 +71,6 @@ func removeRun(dir string) error {
 	}
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if strings.HasPrefix(name, "phase-") || name == prefixFolder { // a folder is not deleted at once
 			if err := errors.Join(os.Rename(path, path+removedPhase), schemas.SyncDir(dir)); err != nil {
 				return err
@@ -95,7 +92,11 @@ func runFiles(dir string) ([]string, error) {
 		return nil, err
 	}
 	slices.SortFunc(phases, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) })
-	return slices.Concat([]string{"report.json", "gallery.json"}, phases, []string{"log.jsonl", prefixFolder}), nil
+	own, err := fs.Glob(os.DirFS(dir), prefixFolder)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat([]string{"report.json", "gallery.json"}, phases, own, []string{"log.jsonl"}), nil
 }
 
 // removeFile deletes a file that may be absent.

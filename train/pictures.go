@@ -9,7 +9,7 @@ import (
 )
 
 // PictureCache says where processed pictures are kept on disk for the next epoch and the next run, which may be another
-// one's. Results do not depend on it.
+// one's, and the outputs of blocks that are not tuned: see [Options.TuneFromBlock]. Results do not depend on it.
 type PictureCache struct {
 	Dir   string // of the cache; empty: none is kept
 	Bytes int64  // most that it may take; default [DefaultPictureCacheBytes]

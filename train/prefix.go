@@ -63,6 +63,7 @@ func (r *run) dropPrefix() error {
 		found, computed := keeper.Kept()
 		r.tell(fmt.Sprintf("%s: %d outputs computed, %d found in the cache", r.untuned(), computed, found), 0, 0, "")
 	}
+	tellFull("cache of "+r.untuned(), r.prefix, r.o.Progress)
 	return r.removePrefix()
 }
 
