@@ -119,6 +119,15 @@ func TestPrefixTrains(t *testing.T) {
 	}
 }
 
+// list is samples as items.
+type list []dataset.Sample
+
+func (l list) Len() int { return len(l) }
+
+func (l list) Sample(_ context.Context, i int, _ *rand.Rand) (dataset.Sample, error) {
+	return l[i], nil
+}
+
 // prefixRun trains a learner for two phases with a cache and says what it ends with.
 func prefixRun(t *testing.T, f *cache.Folder, between func()) (state []*vilt.Tensor, flop float64, found, computed int) {
 	t.Helper()
@@ -135,7 +144,7 @@ func prefixRun(t *testing.T, f *cache.Folder, between func()) (state []*vilt.Ten
 	if err := l.(Keeper).Keep(f); err != nil {
 		t.Fatal(err)
 	}
-	items := &recorder{samples: randomSamples(c, 4)}
+	items := list(randomSamples(c, 4))
 	for phase := range 2 {
 		if err := l.Fit(t.Context(), phase, 4, items, func(s Step) { flop += s.FLOP }); err != nil {
 			t.Fatal(err)
@@ -315,7 +324,7 @@ func TestPrefixStops(t *testing.T) {
 	n := partialNetwork(t, 1, 4, 8)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := n.Fit(ctx, Schedule{Epochs: 1, BatchSize: 2}, &recorder{samples: randomSamples(n.Weights.Config, 4)}, FitOptions{})
+	err := n.Fit(ctx, Schedule{Epochs: 1, BatchSize: 2}, list(randomSamples(n.Weights.Config, 4)), FitOptions{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}

@@ -94,7 +94,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	if o.ForwardOnly && !o.KeepLayers {
 		switch size := p.MaxRows() * c.Width; {
 		case o.Beside != nil:
-			e.outputs, e.turns = o.Beside.outputs[:2], true
+			e.outputs, e.turns = o.Beside.two(size), true
 		case o.LastOnly:
 			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
 		}

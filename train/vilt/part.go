@@ -52,6 +52,19 @@ func (e *Encoder) begin(g *gorgonia.ExprGraph, b *builder) *gorgonia.Node {
 	return b.constant
 }
 
+// two are buffers of so many values for another encoder's stream to take turns in: this one's, as far as it has any.
+func (e *Encoder) two(size int) (buffers [][]float32) {
+	for _, b := range e.outputs {
+		if len(b) == size && len(buffers) < 2 {
+			buffers = append(buffers, b)
+		}
+	}
+	for len(buffers) < 2 {
+		buffers = append(buffers, make([]float32, size))
+	}
+	return buffers
+}
+
 // Input is the memory of the rows that an encoder with [Options.FromBlock] reads, from the given row on: rows [N,D] as the
 // packing has them, which [Encoder.Hidden] of that block is in an encoder with [Options.ToBlock].
 func (e *Encoder) Input(row int) []float32 {

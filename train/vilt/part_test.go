@@ -48,15 +48,17 @@ func TestParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := runPart(t, w, Options{ForwardOnly: true, KeepLayers: true}, nil)
-	features := whole.Features.Value().Data().([]float32)
+	features := func(e *Encoder) []float32 { return e.Features.Value().Data().([]float32)[:2*w.Config.Width] }
+	whole, all := runPart(t, w, Options{ForwardOnly: true}, nil), runPart(t, w, Options{ForwardOnly: true, KeepLayers: true}, nil)
 	for block := 1; block < w.Config.Depth; block++ {
 		rest := runPart(t, w, Options{FromBlock: block}, whole.Hidden(block))
-		if got := rest.Features.Value().Data().([]float32); !slices.Equal(got[:2*w.Config.Width], features[:2*w.Config.Width]) || got[0] == 0 {
+		if !slices.Equal(features(rest), features(whole)) || features(rest)[0] == 0 {
 			t.Errorf("from block %d: other features", block)
 		}
-		if !slices.Equal(rest.LastHidden(nil), whole.LastHidden(nil)) || !slices.Equal(rest.Attention(nil), whole.Attention(nil)) {
-			t.Errorf("from block %d: another last layer", block)
+		kept := runPart(t, w, Options{ForwardOnly: true, KeepLayers: true, FromBlock: block}, all.Hidden(block))
+		if !slices.Equal(features(kept), features(all)) || !slices.Equal(kept.LastHidden(nil), all.LastHidden(nil)) ||
+			!slices.Equal(kept.Attention(nil), all.Attention(nil)) || !slices.Equal(kept.Attentions(block, nil), all.Attentions(block, nil)) {
+			t.Errorf("from block %d: other layers", block)
 		}
 		if rest.From() != block || rest.Pixels != nil || len(rest.pixels) > 0 {
 			t.Errorf("from block %d: pixels, or the block %d", block, rest.From())
@@ -65,6 +67,9 @@ func TestParts(t *testing.T) {
 			first := runPart(t, w, Options{ForwardOnly: true, ToBlock: block, Beside: beside}, nil)
 			if !slices.Equal(first.Hidden(block), whole.Hidden(block)) || first.Features != nil {
 				t.Errorf("up to block %d, beside another %t: other rows", block, beside != nil)
+			}
+			if second := runPart(t, w, Options{ForwardOnly: true, FromBlock: block, Beside: beside}, whole.Hidden(block)); !slices.Equal(features(second), features(whole)) {
+				t.Errorf("from block %d, beside another %t: other features", block, beside != nil)
 			}
 		}
 	}
