@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"gorgonia.org/gorgonia"
-
-	"github.com/mcil/mcil/train/op"
 )
 
 // checkPart says what part of an encoder of shape c cannot be.
@@ -46,7 +44,9 @@ func (e *Encoder) begin(g *gorgonia.ExprGraph, b *builder) *gorgonia.Node {
 		return x
 	}
 	// layers are counted in the whole encoder
-	e.stream, e.attentions = make(gorgonia.Nodes, e.from, e.Config.Depth+1), append(e.attentions, make([]*op.Attention, e.from)...)
+	for range e.from {
+		e.stream, e.attentions = append(e.stream, nil), append(e.attentions, nil)
+	}
 	b.constant = Node(g, &Tensor{Name: "rows", Shape: []int{e.Packing.MaxRows(), e.Config.Width}, Data: e.output(2 * e.from)})
 	e.stream = append(e.stream, b.constant)
 	return b.constant
