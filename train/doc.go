@@ -46,6 +46,7 @@
 //	report.json   the accuracy matrix and what follows from it; written last
 //	gallery.json  some masked exemplars, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
+//	prefix/       outputs of blocks that are not tuned, where they are and no cache is given; deleted when the run is done
 //
 // A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
 // checkpoint before it and from generators seeded by the run's seed and the phase, so a run that was killed and resumed

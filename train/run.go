@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
@@ -31,7 +32,8 @@ type run struct {
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
-	peak     float64 // FLOP/s of [measurePeak]
+	peak     float64       // FLOP/s of [measurePeak]
+	prefix   *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
 }
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
@@ -54,6 +56,9 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	if err != nil || done {
 		return report, err
 	}
+	if err := r.keepPrefix(); err != nil {
+		return schemas.Report{}, err
+	}
 	r.peak = measurePeak()
 	plan, err := r.footprint()
 	if err != nil {
@@ -67,6 +72,9 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 		}
 	}
 	tellCache(r.encoding.Disk, r.o.Progress)
+	if err := r.dropPrefix(); err != nil {
+		return schemas.Report{}, err
+	}
 	return r.finish()
 }
 
@@ -80,6 +88,7 @@ func (r *run) close() {
 	if r.encoding != nil {
 		r.encoding.Disk.Close()
 	}
+	r.prefix.Close()
 }
 
 // prepare opens data and weights and returns the digest of all that decides the result.
@@ -137,7 +146,10 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
+	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
+		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
+	}
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed, method.Options{TuneFromBlock: r.o.TuneFromBlock}); err != nil {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
@@ -244,7 +256,10 @@ func (r *run) phase(ctx context.Context, t int) error {
 	r.costs(&p, seen)
 	r.reports = append(r.reports, p)
 	r.gallery = append(r.gallery, gallery...)
-	return r.save(t, gallery)
+	if err := r.save(t, gallery); err != nil {
+		return err
+	}
+	return r.emptyPrefix()
 }
 
 // seen is the number of classes of phases 0..t.

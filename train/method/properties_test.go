@@ -289,7 +289,7 @@ func TestPhasesAreShuffledApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := func(seed uint64, phase int) []int {
-		l, err := New("ssf", w, 4, Schedule{Epochs: 2, BatchSize: 4}, seed)
+		l, err := New("ssf", w, 4, Schedule{Epochs: 2, BatchSize: 4}, seed, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

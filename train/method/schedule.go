@@ -111,9 +111,8 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		o.From = nil // it has been copied, and may be as large as the model
 	}
-	learns := vilt.LearnsTuned
-	if n.Tuner == nil {
-		learns = vilt.LearnsAll
+	if n.prefix != nil {
+		loader.Items = remembered{items, n.prefix}
 	}
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
@@ -129,7 +128,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
 		done++
 		if o.Progress != nil {
-			step.Tokens, step.FLOP = Count(n.Weights.Config, batch, n.Classes, learns)
+			step.Tokens, step.FLOP = n.count(batch)
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {

@@ -20,6 +20,11 @@
 // pooler_output, hidden_states, last_hidden_state and attentions without the rows of padding, and with patches in raster
 // order: transformers shuffles the patches of the largest picture of a batch.
 //
+// # Parts
+//
+// An encoder may be built in two parts, the first forward-only: [Options.ToBlock] and [Options.FromBlock]. The stream between
+// them is all that the second one reads of a sequence, and both together are the whole, bit for bit.
+//
 // # What is not made
 //
 // The pooler reads the first row of each sequence of the last block. Of its other rows nothing is made but the norm before

@@ -15,10 +15,11 @@ func (e *Encoder) Hidden(layer int) []float32 {
 	if layer < 0 || layer > e.Config.Depth {
 		panic(fmt.Sprintf("vilt: hidden states of layer %d of 0 to %d", layer, e.Config.Depth))
 	}
+	e.has(layer, len(e.stream))
 	switch {
 	case layer == e.Config.Depth && !e.whole:
 		panic(fmt.Sprintf("vilt: the hidden states of layer %d were not all made: build the encoder with KeepLayers", layer))
-	case e.turns:
+	case e.turns && layer < len(e.stream)-1:
 		panic(fmt.Sprintf("vilt: the hidden states of layer %d were not kept: build the encoder without LastOnly or Beside", layer))
 	}
 	v := e.stream[layer].Value()
@@ -56,8 +57,9 @@ func (e *Encoder) Attentions(layer int, dst []float32) []float32 {
 	if layer < 0 || layer >= e.Config.Depth {
 		panic(fmt.Sprintf("vilt: attentions of block %d of 0 to %d", layer, e.Config.Depth-1))
 	}
+	e.has(layer, len(e.attentions))
 	a := e.attentions[layer]
-	if layer < e.Config.Depth-1 && !a.Own() {
+	if layer < len(e.attentions)-1 && !a.Own() {
 		panic(fmt.Sprintf("vilt: the attentions of block %d were not kept: build the encoder with KeepLayers", layer))
 	}
 	return a.Probabilities(dst)
