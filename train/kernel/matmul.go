@@ -57,6 +57,9 @@ func MatMulBatch(dst, a, b []Matrix, transA, transB, acc bool) {
 	sharedBatches.parallel(len(dst), 1, m, func(m batch, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			av, bv := m.views(i)
+			if !m.acc {
+				m.dst[i].clear()
+			}
 			gemm(m.dst[i], av, bv, nil, m.acc, true)
 		}
 	})

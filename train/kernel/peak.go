@@ -59,7 +59,9 @@ func peakLoop(p cpuPath, n int) {
 	case avx2:
 		peakAVX2(n)
 	default:
-		peakPortable(n)
+		if peakPortable(n) == 0 {
+			panic("kernel: sums of positive numbers are zero")
+		}
 	}
 }
 
