@@ -132,7 +132,7 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), method.Options{Schedule: r.o.Schedule, Seed: r.o.Seed}); err != nil {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
@@ -214,10 +214,13 @@ func (r *run) phase(ctx context.Context, t int) error {
 	}
 	log.peak = r.peak
 	pace := pace{peak: r.peak}
-	err = r.learner.Fit(ctx, t, seen, items, func(s method.Step) {
+	if err := r.learner.Begin(method.Phase{Index: t, Old: seen - len(r.phases[t]), Seen: seen}); err != nil {
+		return err
+	}
+	err = r.learner.Fit(ctx, method.Lesson{Items: items, Progress: func(s method.Step) {
 		log.step(s)
 		r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
-	})
+	}})
 	if err := errors.Join(err, log.close()); err != nil {
 		return err
 	}

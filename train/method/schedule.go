@@ -81,6 +81,7 @@ func (s Schedule) rate(i, total int) float32 {
 // FitOptions say what a call of [Network.Fit] learns and what it tells.
 type FitOptions struct {
 	Active   int        // the first so many classes compete; 0: all
+	Old      int        // the first so many are the teacher's, where the network distills: see [Network.Freeze]
 	Seed     uint64     // of order and augmentation
 	Progress func(Step) // may be nil
 	// After, if not nil, is called at the end of every epoch with the number of epochs done and with what From takes.
@@ -91,7 +92,8 @@ type FitOptions struct {
 	From   []*vilt.Tensor
 }
 
-// Fit runs the schedule over items: AdamW on the network's trained tensors, with cross-entropy over the active classes.
+// Fit runs the schedule over items: AdamW on the network's trained tensors, with cross-entropy over the active classes, and
+// where there are old ones and the network distills, the teacher's answers.
 func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o FitOptions) error {
 	s = s.WithDefaults()
 	loader := dataset.Loader{Items: items, BatchSize: s.BatchSize, Workers: s.Workers, Shuffle: true, Seed: o.Seed}
@@ -110,10 +112,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 			return err
 		}
 	}
-	learns := vilt.LearnsTuned
-	if n.Tuner == nil {
-		learns = vilt.LearnsAll
-	}
+	learns := n.learns()
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
 		if err != nil {
@@ -121,7 +120,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		began := time.Now()
 		solver.LearningRate = s.rate(done, total)
-		loss, err := n.Step(batch, o.Active, solver)
+		loss, err := n.step(batch, o.Active, o.Old, solver)
 		if err != nil {
 			return err
 		}
@@ -129,6 +128,10 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		done++
 		if o.Progress != nil {
 			step.Tokens, step.FLOP = Count(n.Weights.Config, batch, n.Classes, learns)
+			if o.Old > 0 && n.o.Distill.Weight > 0 {
+				_, teacher := Count(n.Weights.Config, batch, n.Classes, vilt.LearnsNothing)
+				step.FLOP += teacher
+			}
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {
@@ -139,6 +142,17 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		asked = time.Now()
 	}
 	return nil
+}
+
+// learns says what a step changes.
+func (n *Network) learns() vilt.Learns {
+	switch {
+	case n.Tuner == nil:
+		return vilt.LearnsAll
+	case n.frozen():
+		return vilt.LearnsHead
+	}
+	return vilt.LearnsTuned
 }
 
 // Names of a parameter's two moments.

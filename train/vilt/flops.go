@@ -5,6 +5,7 @@ type Learns int
 
 const (
 	LearnsNothing Learns = iota // forward only
+	LearnsHead                  // the classifier on a frozen encoder
 	LearnsTuned                 // scale and shift on a frozen encoder, and the classifier
 	LearnsAll                   // every weight
 )
@@ -81,7 +82,7 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 		}
 	}
 	d, h, all := c.Width, c.Hidden, learns == LearnsAll
-	input := learns != LearnsNothing
+	input := learns >= LearnsTuned
 	linear(patches, c.PatchSize(), d, 1, false, all)
 	linear(rows, d, 3*d, c.Depth, input, all)
 	linear(rows, d, d, c.Depth, input, all)
@@ -89,14 +90,14 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 	linear(rows, h, d, c.Depth, input, all)
 	linear(b, d, d, 1, input, all) // the pooler
 	if classes > 0 {
-		linear(b, d, classes, 1, input, input)
+		linear(b, d, classes, 1, input, learns >= LearnsHead)
 	}
 }
 
 // attention is the products of all heads of n sequences of the given rows.
 func (c Config) attention(rows, n int, learns Learns, add func(p Product, count int)) {
 	w, count := c.Width/c.Heads, c.Depth
-	if learns != LearnsNothing {
+	if learns >= LearnsTuned {
 		count *= 2
 		add(Product{FormTN, rows, rows, w, n * c.Heads}, count) // dv = pT dy; dk = dsT q
 	}
