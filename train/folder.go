@@ -91,7 +91,7 @@ func runFiles(dir string) ([]string, error) {
 		return nil, err
 	}
 	slices.SortFunc(phases, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) })
-	return slices.Concat([]string{"report.json", "gallery.json"}, phases, []string{"log.jsonl"}), nil
+	return slices.Concat([]string{"report.json", "gallery.json", halfwayPhaseFile}, phases, []string{"log.jsonl"}), nil
 }
 
 // removeFile deletes a file that may be absent.
@@ -100,4 +100,21 @@ func removeFile(path string) error {
 		return err
 	}
 	return nil
+}
+
+// lockFolder makes dir where it is absent and takes it for this process until the file returned is closed. Where another
+// process has it the error wraps [schemas.ErrLocked].
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	if err := schemas.Lock(f, dir); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
