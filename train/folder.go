@@ -106,11 +106,11 @@ func removeFile(path string) error {
 // process has it the error wraps [schemas.ErrLocked].
 func lockFolder(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	if err := schemas.Lock(f, dir); err != nil {
 		f.Close()

@@ -90,8 +90,8 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 		for _, exemplars := range c.Exemplars {
 			name := fmt.Sprintf("%s-%d", exemplars, seed)
 			t := trainCmd{
-				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Phases: c.Phases, Classes: fresh, Order: "1993",
-				Weights: weights, Epochs: c.Epochs, LearningRate: 1e-2, Seed: seed, Force: c.Force, scheduleFlags: batches,
+				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Classes: fresh, Order: "1993",
+				Weights: weights, Epochs: c.Epochs, LearningRate: 1e-2, Force: c.Force, scheduleFlags: batches, protocolFlags: protocolFlags{Phases: &c.Phases, Seed: &seed},
 			}
 			if exemplars != "none" {
 				t.Budget = &c.Budget

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
@@ -113,11 +114,10 @@ func (c *pretrainCmd) Run(ctx context.Context, e *env) error {
 type trainCmd struct {
 	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
 	Out          string   `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
-	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${methods}."`
-	Exemplars    string   `default:"masked" enum:"${exemplars}" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549)."`
+	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${aboutmethods}."`
+	Exemplars    string   `placeholder:"KIND" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549). Default: masked, and none for a method that replays nothing."`
 	Budget       *float64 `placeholder:"N" help:"Memory: what N whole examples a class take, in bytes. Default: 5."`
 	BudgetBytes  byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
-	Phases       int      `default:"10" help:"Number of phases; the first takes the remainder."`
 	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
 	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
 	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
@@ -127,9 +127,10 @@ type trainCmd struct {
 	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`
 	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
-	Seed         uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
 	Force        bool     `help:"Start afresh where a run exists."`
 	JSON         bool     `help:"Print the report as JSON."`
+	protocolFlags
+	learningFlags
 	scheduleFlags
 	resourceFlags
 	cacheMemory
@@ -144,8 +145,6 @@ func (c *trainCmd) Validate() error {
 		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
 	case c.Exemplars == "none" && c.Repair != nil:
 		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
-	case c.Phases < 1:
-		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
 		return fmt.Errorf("--model=%s has no effect beside --weights=%s, which has a shape of its own: leave it out", c.Model, c.Weights)
 	case c.Model != "":
@@ -153,7 +152,7 @@ func (c *trainCmd) Validate() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), c.resourceFlags.validate()); err != nil {
+	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate, 1), c.protocolFlags.validate(), c.learningFlags.validate(), c.resourceFlags.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
@@ -162,7 +161,7 @@ func (c *trainCmd) Validate() error {
 func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
-		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
+		BudgetBytes: int64(c.BudgetBytes), Protocol: c.protocol(), Learning: c.learning(), Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: value(c.Seed),
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
 	if c.Budget != nil {
@@ -174,10 +173,20 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 	return o
 }
 
-func (c *trainCmd) effective(e *env) map[string]any { return c.options(e, "").Settings() }
+func (c *trainCmd) effective(e *env) map[string]any {
+	s := c.options(e, "").Settings()
+	if len(c.Seeds) > 0 {
+		delete(s, "seed")
+		s["seeds"] = c.Seeds
+	}
+	return s
+}
 
 func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	defer c.use()()
+	if len(c.Seeds) > 0 {
+		return c.several(ctx, e)
+	}
 	r, err := train.Run(ctx, c.options(e, ""))
 	if err != nil {
 		return err
@@ -186,10 +195,15 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	if c.JSON {
 		return json.NewEncoder(e.stdout).Encode(r)
 	}
-	last := r.Phases[len(r.Phases)-1]
-	_, err = fmt.Fprintf(e.stdout, "%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %d of %d bytes\n",
-		c.Out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, last.MemoryUsedBytes, last.MemoryBudgetBytes)
+	_, err = fmt.Fprintln(e.stdout, runLine(c.Out, r))
 	return err
+}
+
+// runLine is what came out of a run.
+func runLine(out string, r schemas.Report) string {
+	last := r.Phases[len(r.Phases)-1]
+	return fmt.Sprintf("%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %d of %d bytes",
+		out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, last.MemoryUsedBytes, last.MemoryBudgetBytes)
 }
 
 // byteSize is a size on the command line: a number with an optional B, kB, MB, GB, KiB, MiB or GiB.
