@@ -103,7 +103,7 @@ func (o Options) WithDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
-	o.Schedule = o.Schedule.WithDefaults()
+	o.Schedule = o.Schedule.Or(spec.Schedule).WithDefaults()
 	o.Protocol = o.Protocol.withDefaults()
 	o.Learning = o.Learning.withDefaults(spec, o.keeps())
 	return o

@@ -97,7 +97,7 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for m, want := range map[string]int{"ssf": 0, "linear": 0, "finetune": 5} { // raw, budget, bytes, a repair that is not 0, balanced
+	for m, want := range map[string]int{"ssf": 0, "linear": 0, "finetune": 6} { // raw, a budget of either kind, both repairs, balanced
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
 		}

@@ -91,6 +91,8 @@ type Spec struct {
 	Replays bool
 	// Reads lists the settings above that it reads; the others are refused.
 	Reads []string
+	// Schedule has the method's own defaults, where they are not [Schedule]'s.
+	Schedule Schedule
 	// New returns a learner of classes classes in all.
 	New func(w *vilt.Weights, classes int, o Options) (Learner, error)
 }

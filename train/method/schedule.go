@@ -1,6 +1,7 @@
 package method
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,15 @@ func (s Schedule) WithDefaults() Schedule {
 		s.WarmupFraction = 0.1
 	}
 	return s
+}
+
+// Or returns s with every zero field as other has it.
+func (s Schedule) Or(other Schedule) Schedule {
+	return Schedule{
+		Epochs: cmp.Or(s.Epochs, other.Epochs), BatchSize: cmp.Or(s.BatchSize, other.BatchSize), LearningRate: cmp.Or(s.LearningRate, other.LearningRate),
+		WeightDecay: cmp.Or(s.WeightDecay, other.WeightDecay), WarmupFraction: cmp.Or(s.WarmupFraction, other.WarmupFraction),
+		Workers: cmp.Or(s.Workers, other.Workers),
+	}
 }
 
 // Decay is the weight decay in effect.
