@@ -63,7 +63,12 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 		return report, err
 	}
 	r.peak = measurePeak()
-	r.tell(r.learner.Plan().String(), 0, 0, "")
+	plan, err := r.footprint()
+	if err != nil {
+		return schemas.Report{}, err
+	}
+	defer collectEarly(plan)()
+	r.tell(plan.String(), 0, 0, "")
 	for t := len(r.reports); t < len(r.phases); t++ {
 		if err := r.phase(ctx, t); err != nil {
 			return schemas.Report{}, fmt.Errorf("phase %d of %d: %w", t+1, len(r.phases), err)

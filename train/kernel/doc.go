@@ -34,8 +34,8 @@
 // at most GOMAXPROCS goroutines; less runs on the caller's. A goroutine that has helped
 // polls for 200 µs for the next job before it ends, as waking a sleeping thread takes
 // as long as a small kernel; between two steps of training that costs a little idle
-// power, and nothing stays behind. Packing buffers are pooled: a steady state allocates
-// a few hundred bytes a call to share work out, and nothing on one goroutine.
+// power, and nothing stays behind. Buffers and what it takes to share work out are pooled:
+// on the assembly paths a steady state allocates nothing.
 //
 // # CPU paths
 //
@@ -43,6 +43,15 @@
 // Go alone and the only one elsewhere. The best one is chosen when first needed; the
 // environment variable MCIL_CPU set to avx512, avx2 or portable forces one, and [Path]
 // reports the choice, or an error where the CPU lacks it or the word is unknown.
+//
+// A fourth, openblas, is there in a build with -tags openblas: products that would be
+// shared out over goroutines go through the machine's own OpenBLAS (cblas_sgemm, with as
+// many threads as GOMAXPROCS), what follows a product in a pass of its own, and all else
+// on the best path. The variable MCIL_OPENBLAS names the library: see train/kernel/openblas.
+// Such a build is a dynamic binary and not the default for that. The library has memory
+// of its own, which [PackingBytes] does not know of. What Determinism says
+// below does not hold for it: a library picks its blocking by shape and threads, so
+// results agree to rounding only, in other batches and on other numbers of threads.
 //
 // Products follow Goto and van de Geijn, "Anatomy of high-performance matrix
 // multiplication" (2008): b is packed into panels one register tile wide (transposed

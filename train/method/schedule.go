@@ -121,6 +121,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		if err := restoreMoments(solver, done, trained, o.From); err != nil {
 			return err
 		}
+		o.From = nil // it has been copied, and may be as large as the model
 	}
 	learns := n.learns()
 	asked := time.Now()
