@@ -61,7 +61,7 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 		return spent{}, err
 	}
 	log.peak = r.peak
-	pace := pace{peak: r.peak, whole: from.spent.work}
+	pace, before := pace{peak: r.peak, whole: from.spent.work}, from.spent.before
 	err = r.learner.Fit(ctx, method.Lesson{
 		Items: items, Epochs: from.epochs, From: from.tensors,
 		Progress: func(s method.Step) {
@@ -70,10 +70,10 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 		},
 		After: func(epochs int, solver []*vilt.Tensor) error {
 			log.flush() // a line goes before the epoch counts
-			return r.saveHalfway(t, epochs, solver, spent{pace.whole, from.spent.before + time.Since(start)})
+			return r.saveHalfway(t, epochs, solver, spent{pace.whole, before + time.Since(start)})
 		},
 	})
-	return spent{pace.whole, from.spent.before}, errors.Join(err, log.close())
+	return spent{pace.whole, before}, errors.Join(err, log.close())
 }
 
 // saveHalfway writes what the phase needs to go on after an epoch.

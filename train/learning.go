@@ -53,6 +53,11 @@ func (l LearningOptions) distill() method.Distill {
 	return method.Distill{Weight: l.Distill, Temperature: l.DistillTemperature}
 }
 
+// copies says whether examples are changed for each step, which takes memory of its own.
+func (l LearningOptions) copies() bool {
+	return l.MaskNew > 0 || l.Augment != "" && l.Augment != "none"
+}
+
 // validate refuses what cannot be, and what would have no effect, of options with their defaults.
 func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) error {
 	for _, s := range []struct {
