@@ -52,7 +52,7 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 			return spent{}, fmt.Errorf("resume %s: %w: %w", filepath.Join(r.o.Out, halfwayPhaseFile), err, schemas.ErrDamaged)
 		}
 	}
-	items, err := r.lesson(t)
+	lesson, err := r.lesson(t)
 	if err != nil {
 		return spent{}, err
 	}
@@ -62,17 +62,16 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 	}
 	log.peak = r.peak
 	pace, before := pace{peak: r.peak, whole: from.spent.work}, from.spent.before
-	err = r.learner.Fit(ctx, method.Lesson{
-		Items: items, Epochs: from.epochs, From: from.tensors,
-		Progress: func(s method.Step) {
-			log.step(s)
-			r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
-		},
-		After: func(epochs int, solver []*vilt.Tensor) error {
-			log.flush() // a line goes before the epoch counts
-			return r.saveHalfway(t, epochs, solver, spent{pace.whole, before + time.Since(start)})
-		},
-	})
+	lesson.Epochs, lesson.From = from.epochs, from.tensors
+	lesson.Progress = func(s method.Step) {
+		log.step(s)
+		r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
+	}
+	lesson.After = func(epochs int, solver []*vilt.Tensor) error {
+		log.flush() // a line goes before the epoch counts
+		return r.saveHalfway(t, epochs, solver, spent{pace.whole, before + time.Since(start)})
+	}
+	err = r.learner.Fit(ctx, lesson)
 	return spent{pace.whole, before}, errors.Join(err, log.close())
 }
 

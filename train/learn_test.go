@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +74,7 @@ func TestResumeWithinAPhase(t *testing.T) {
 			t.Errorf("stopped at %s, step %d of epochs of %d, it went on at %s, step %d", stage, stop.step, perEpoch, first.Stage, first.Done)
 		}
 	}
+	o.Schedule.Workers = 4 // what is random does not depend on who makes it
 	mustRun(t, o)
 	sameRun(t, o.Out, whole.Out)
 	if _, err := os.Stat(filepath.Join(o.Out, halfwayPhaseFile)); err == nil {
@@ -217,5 +220,121 @@ func TestLearningChangesWhatIsLearned(t *testing.T) {
 	mustRun(t, warm)
 	if tuner(hot.Out, 1) == tuner(warm.Out, 1) || tuner(hot.Out, 0) != tuner(warm.Out, 0) {
 		t.Error("the temperature of distillation does nothing, or too much")
+	}
+}
+
+// TestEvaluateReadsItsSplitOnly gives a run the test rows as validation rows and takes the test rows away: it comes to the
+// same accuracies, and says of which rows they are.
+func TestEvaluateReadsItsSplitOnly(t *testing.T) {
+	var whole schemas.Report
+	if err := schemas.ReadJSON(filepath.Join(mustWholeRun(t), "report.json"), schemas.ReportHeader, &whole); err != nil {
+		t.Fatal(err)
+	}
+	o := testRun(t)
+	r := &run{o: o.WithDefaults()}
+	defer r.close()
+	digest, err := r.prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.claim(digest); err != nil {
+		t.Fatal(err)
+	}
+	r.data.Splits[dataset.Validation] = r.data.Splits[dataset.Test]
+	delete(r.data.Splits, dataset.Test)
+	r.o.Evaluate = dataset.Validation
+	if _, err := r.footprint(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.checkRows([]int{0, 1, 2, 3, 4}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.phases {
+		if err := r.phase(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := r.finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Split != "validation" || whole.Split != "test" || !reflect.DeepEqual(report.AccuracyMatrix, whole.AccuracyMatrix) {
+		t.Errorf("of %s rows %v, of %s rows %v", report.Split, report.AccuracyMatrix, whole.Split, whole.AccuracyMatrix)
+	}
+	delete(r.data.Splits, dataset.Validation)
+	if err := r.checkRows([]int{0}); !errors.Is(err, dataset.ErrRefused) || !strings.Contains(err.Error(), "has no validation rows: mcil build --val") {
+		t.Errorf("without validation rows: %v", err)
+	}
+}
+
+// TestReportCounts holds what a report counts to what there is.
+func TestReportCounts(t *testing.T) {
+	dir := mustWholeRun(t)
+	var r schemas.Report
+	if err := schemas.ReadJSON(filepath.Join(dir, "report.json"), schemas.ReportHeader, &r); err != nil {
+		t.Fatal(err)
+	}
+	tensors, err := vilt.ReadSafetensors(filepath.Join(dir, "phase-02", "tuner.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := int64(method.Values(tensors))
+	last := r.Phases[2]
+	if r.TrainedParameters != values || r.KeptBytes != 4*values+last.MemoryUsedBytes {
+		t.Errorf("%d trained, %d bytes kept; there are %d values and %d bytes of exemplars", r.TrainedParameters, r.KeptBytes, values, last.MemoryUsedBytes)
+	}
+	exemplars, err := schemas.ReadExemplars(filepath.Join(dir, "phase-02", "memory.arrow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := make([]int, 5)
+	for _, e := range exemplars {
+		held[e.Label]++
+	}
+	if !slices.Equal(last.ClassExemplars, held) {
+		t.Errorf("%v exemplars by class, not %v", last.ClassExemplars, held)
+	}
+	near(t, "CODA's forgetting", r.CodaForgetting, Matrix(r.AccuracyMatrix).CodaForgetting())
+	for i, p := range r.Phases {
+		old := []int{0, 3, 4}[i]
+		if len(p.ClassAccuracy) != p.Classes || p.LearnPicturesPerSecond <= 0 || p.TestPicturesPerSecond <= 0 {
+			t.Errorf("phase %d: %+v", i, p)
+		}
+		near(t, fmt.Sprintf("phase %d: old classes", i), p.OldAccuracy, mean(p.ClassAccuracy[:old]))
+		near(t, fmt.Sprintf("phase %d: new classes", i), p.NewAccuracy, mean(p.ClassAccuracy[old:]))
+		near(t, fmt.Sprintf("phase %d: the last of the matrix", i), p.NewAccuracy, r.AccuracyMatrix[i][i])
+		if p.Top5Accuracy != 1 { // of five classes at most
+			t.Errorf("phase %d: %g are among the first five", i, p.Top5Accuracy)
+		}
+	}
+}
+
+// TestDeal: phases by their size, the last of which has what is left.
+func TestDeal(t *testing.T) {
+	labels := []int{9, 8, 7, 6, 5, 4, 3}
+	for _, c := range []struct {
+		p    Protocol
+		want [][]int
+	}{
+		{Protocol{Init: 3, Increment: 2}, [][]int{{9, 8, 7}, {6, 5}, {4, 3}}},
+		{Protocol{Init: 2, Increment: 3}, [][]int{{9, 8}, {7, 6, 5}, {4, 3}}},
+		{Protocol{Increment: 3}, [][]int{{9, 8, 7}, {6, 5, 4}, {3}}},
+		{Protocol{Init: 7, Increment: 1}, [][]int{{9, 8, 7, 6, 5, 4, 3}}},
+		{Protocol{Phases: 3}, [][]int{{9, 8, 7}, {6, 5}, {4, 3}}},
+	} {
+		got, err := c.p.withDefaults().deal(labels)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: %v, not %v (%v)", c.p, got, c.want, err)
+		}
+	}
+	if _, err := (Protocol{Init: 8, Increment: 1}).withDefaults().deal(labels); !errors.Is(err, ErrOptions) {
+		t.Errorf("more classes than there are: %v", err)
+	}
+	for want, p := range map[string]Protocol{
+		"not both": {Phases: 2, Increment: 2}, "needs an increment": {Init: 2}, "must be 1 or more": {Phases: -1}, "1 class or more": {Increment: -2}, "evaluate": {Evaluate: "train"},
+	} {
+		if err := (Options{Protocol: p}).Validate(); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v does not say %q", p, err, want)
+		}
 	}
 }

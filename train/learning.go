@@ -107,18 +107,18 @@ func (l LearningOptions) settings(s map[string]any) {
 	}
 }
 
-// lesson is the items of phase t: the new classes' examples, and what the memory replays.
-func (r *run) lesson(t int) (dataset.Items, error) {
+// lesson is what there is to learn in phase t: the new classes' examples, and what the memory replays.
+func (r *run) lesson(t int) (method.Lesson, error) {
 	l := r.o.Learning
 	augment, err := dataset.ParseAugment(l.Augment)
 	if err != nil {
-		return nil, err
+		return method.Lesson{}, err
 	}
 	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[t])
 	items := dataset.Concat{dataset.Thin{Items: fresh, Drop: l.MaskNew}, r.store.Replay(r.o.Repair)}
 	augment.Items = items
 	if l.Mixing != mixingBalanced {
-		return augment, nil
+		return method.Lesson{Items: augment, Fresh: fresh}, nil
 	}
 	groups := make([][]int, r.seen(t))
 	for i, row := range fresh.Indices {
@@ -128,5 +128,5 @@ func (r *run) lesson(t int) (dataset.Items, error) {
 	for i, e := range r.store.All() {
 		groups[e.Label] = append(groups[e.Label], fresh.Len()+i)
 	}
-	return dataset.Balance(augment, groups), nil
+	return method.Lesson{Items: dataset.Balance(augment, groups), Fresh: fresh}, nil
 }

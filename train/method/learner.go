@@ -45,7 +45,8 @@ type Phase struct {
 
 // Lesson is what there is to learn in a phase.
 type Lesson struct {
-	Items    dataset.Items // the new classes' examples, and exemplars of old ones
+	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them
+	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
 	Progress func(Step)    // may be nil
 	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
 	After func(epochs int, solver []*vilt.Tensor) error

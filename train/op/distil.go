@@ -18,11 +18,16 @@ import (
 type Distilled struct {
 	CrossEntropy
 	Weight, Temperature float64
+
+	student, teacher []float64 // [K] logarithms of one row's probabilities
 }
 
 // NewDistilled returns the loss over K classes, with the labels and the teacher of p.
 func NewDistilled(p *Packing, classes int, weight, temperature float64) *Distilled {
-	return &Distilled{CrossEntropy: *NewCrossEntropy(p, classes), Weight: weight, Temperature: temperature}
+	return &Distilled{
+		CrossEntropy: *NewCrossEntropy(p, classes), Weight: weight, Temperature: temperature,
+		student: make([]float64, classes), teacher: make([]float64, classes),
+	}
 }
 
 func (d *Distilled) Name() string           { return "distillation" }
@@ -34,7 +39,7 @@ func (d *Distilled) Forward(out []float32, in [][]float32) {
 	if old == 0 {
 		return
 	}
-	student, teacher := make([]float64, old), make([]float64, old)
+	student, teacher := d.student[:old], d.teacher[:old]
 	var sum float64
 	for i := range b {
 		row := in[0][i*d.classes : i*d.classes+old]
