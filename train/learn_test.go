@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -180,6 +181,39 @@ func TestMixings(t *testing.T) {
 				t.Errorf("phase %d: an epoch has %d samples, not %d of each class seen", phase, samples, testTrain)
 			}
 		}
+	}
+}
+
+// TestBalancedLabels: what comes as often as the new classes' examples are exemplars of each old class.
+func TestBalancedLabels(t *testing.T) {
+	o := testRun(t)
+	o.Learning.Mixing = mixingBalanced
+	r := &run{o: o.WithDefaults()}
+	defer r.close()
+	digest, err := r.prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.claim(digest); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.phase(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	lesson, err := r.lesson(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := make([]int, 4)
+	for i := range lesson.Items.Len() {
+		s, err := lesson.Items.Sample(t.Context(), i, rand.New(rand.NewPCG(1, uint64(i))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count[s.Label]++
+	}
+	if !slices.Equal(count, []int{testTrain, testTrain, testTrain, testTrain}) || lesson.Fresh.Len() != testTrain {
+		t.Errorf("examples by class: %v; %d are fresh", count, lesson.Fresh.Len())
 	}
 }
 
