@@ -27,7 +27,8 @@ const (
 func Heads() []string { return []string{HeadLinear, HeadCosine, HeadMLP} }
 
 // firstSigma is where a cosine classifier's scale starts. Published ones start at 1, which steps as few as a small data set
-// gives leave far below what tells twenty classes apart.
+// gives leave far below what tells twenty classes apart. On the demo's validation rows (one seed, masked
+// exemplars) the average accuracy is 42.7 % from 16 and 37.5 % from 1.
 const firstSigma = 16
 
 // headTensors makes a classifier's tensors.
