@@ -134,8 +134,10 @@ func (e *Encoding) Forget(rows Rows) {
 	delete(e.cache, rows)
 }
 
-// cacheBytes is the memory that a cached sample takes.
-func (s Sample) cacheBytes() int64 { return int64(len(s.Pixels) + 4*(len(s.PatchPos)+2*len(s.Tokens))) }
+// cacheBytes is the memory that a cached sample takes, or one that is made ahead.
+func (s Sample) cacheBytes() int64 {
+	return int64(len(s.Pixels) + len(s.Kept) + 4*(len(s.PatchPos)+2*len(s.Tokens)))
+}
 
 // upTo is 0, 1, ... n-1.
 func upTo(n int) []int32 {

@@ -74,6 +74,7 @@
 //	gallery.json  some masked exemplars, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
 //	halfway.safetensors  while a phase is learned: tuned values and the optimizer's moments after its last whole epoch
+//	prefix/       outputs of blocks that are not tuned, where they are and no cache is given; deleted when the run is done
 //
 // A run that exists is resumed after its last whole epoch, or left alone where it is done. Every phase starts from the
 // checkpoint before it, memory included, and generators are seeded by the run's seed, the phase, the epoch and the example,

@@ -42,14 +42,17 @@ type Options struct {
 	ApplyOrientation bool
 	// MaxText is the number of tokens, [CLS] and [SEP] included, that longer captions are cut to; 0: as many as the model has
 	// positions for. For more than that, its positions are stretched: see vilt.Weights.WithMaxText; random ones are drawn.
-	MaxText    int
-	Repair     float64 // probability of another text of the class at replay; default 0.5, negative: never
-	Seed       uint64  // of initialisation, order and augmentation; default 1
-	CacheBytes int64   // memory for processed pictures; default 1 GiB
-	Pictures   PictureCache
-	Force      bool // start afresh where a run exists
-	Schedule   method.Schedule
-	Learning   LearningOptions
+	MaxText int
+	// TuneFromBlock is the first block, from 1 on and counted from 0, that is tuned: the outputs of those below are computed
+	// once for a sample, and kept in Pictures, or in the run folder until the run is done, within Pictures.Bytes. 0: off.
+	TuneFromBlock int
+	Repair        float64 // probability of another text of the class at replay; default 0.5, negative: never
+	Seed          uint64  // of initialisation, order and augmentation; default 1
+	CacheBytes    int64   // memory for processed pictures; default 1 GiB
+	Pictures      PictureCache
+	Force         bool // start afresh where a run exists
+	Schedule      method.Schedule
+	Learning      LearningOptions
 	Protocol
 
 	Program  schemas.Program
@@ -123,7 +126,7 @@ func (o Options) Validate() error {
 
 // methodOptions are what the method is told.
 func (o Options) methodOptions() method.Options {
-	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), Seed: o.Seed}
+	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed}
 }
 
 // keeps says whether any exemplars are kept.
@@ -159,8 +162,16 @@ func (o Options) validate() error {
 		return fmt.Errorf("the memory budget must be above 0")
 	case !(o.Repair <= 1):
 		return fmt.Errorf("re-pairing probability %g: must be between 0 and 1", o.Repair)
+	case o.TuneFromBlock < 0:
+		return fmt.Errorf("tune-from-block: %d: must be 1 or more, or 0 for all blocks", o.TuneFromBlock)
+	case o.TuneFromBlock > 0 && !slices.Contains(spec.Reads, method.SettingTuneFromBlock):
+		return fmt.Errorf("tune-from-block has no effect on method %s: leave it out", o.Method)
 	}
-	for _, err := range []error{o.Protocol.validate(), o.Learning.validate(spec, o.keeps(), o.Phases), checkMaxText(o.MaxText), o.Pictures.validate()} {
+	pictures := o.Pictures
+	if o.TuneFromBlock > 0 && pictures.Dir == "" {
+		pictures.Dir = filepath.Join(o.Out, prefixFolder) // which the size is of
+	}
+	for _, err := range []error{o.Protocol.validate(), o.Learning.validate(spec, o.keeps(), o.Phases), checkMaxText(o.MaxText), pictures.validate()} {
 		if err != nil {
 			return err
 		}
@@ -186,6 +197,9 @@ func (o Options) Settings() map[string]any {
 	}
 	if o.MaxText != 0 {
 		s["max_text"] = o.MaxText
+	}
+	if o.TuneFromBlock != 0 {
+		s["tune_from_block"] = o.TuneFromBlock
 	}
 	if o.keeps() {
 		s["repair"] = max(0, o.Repair)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
@@ -32,8 +33,9 @@ type run struct {
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
 	digest   string
-	halfway  halfway // of the phase that comes next
-	peak     float64 // FLOP/s of [measurePeak]
+	halfway  halfway       // of the phase that comes next
+	peak     float64       // FLOP/s of [measurePeak]
+	prefix   *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
 }
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
@@ -62,6 +64,9 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	if err != nil || done {
 		return report, err
 	}
+	if err := r.keepPrefix(); err != nil {
+		return schemas.Report{}, err
+	}
 	r.peak = measurePeak()
 	plan, err := r.footprint()
 	if err != nil {
@@ -75,6 +80,9 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 		}
 	}
 	tellCache(r.encoding.Disk, r.o.Progress)
+	if err := r.dropPrefix(); err != nil {
+		return schemas.Report{}, err
+	}
 	return r.finish()
 }
 
@@ -88,6 +96,7 @@ func (r *run) close() {
 	if r.encoding != nil {
 		r.encoding.Disk.Close()
 	}
+	r.prefix.Close()
 }
 
 // prepare opens data and weights and returns the digest of all that decides the result.
@@ -144,6 +153,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	rows, err := rowsDigest(r.data)
 	if err != nil {
 		return "", err
+	}
+	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
+		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
 	}
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.methodOptions()); err != nil {
 		return "", err
@@ -231,7 +243,10 @@ func (r *run) phase(ctx context.Context, t int) error {
 	}
 	r.reports = append(r.reports, p)
 	r.gallery = append(r.gallery, gallery...)
-	return r.save(t, gallery)
+	if err := r.save(t, gallery); err != nil {
+		return err
+	}
+	return r.emptyPrefix()
 }
 
 // seen is the number of classes of phases 0..t.

@@ -19,7 +19,7 @@ func flagValues() map[string][]string {
 		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
 		"classes": {"n01*"}, "order": {"natural", "7"}, "weights": {"w"}, "model": {"small"}, "max-text": {"60"}, "exif-orientation": {""},
 		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
-		"mask-new": {"0.5"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
+		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
 	}
 }
 
@@ -97,7 +97,7 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for m, want := range map[string]int{"ssf": 0, "linear": 0, "finetune": 6} { // raw, a budget of either kind, both repairs, balanced
+	for m, want := range map[string]int{"ssf": 0, "linear": 1, "finetune": 6} { // raw, a budget of either kind, both repairs, balanced
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
 		}

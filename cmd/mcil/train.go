@@ -130,6 +130,7 @@ type trainCmd struct {
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       *int     `placeholder:"N" help:"Passes over the data of a phase. Default: 10."`
 	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Choose by --evaluate validation. Default: 0.01."`
+	FromBlock    *int     `name:"tune-from-block" placeholder:"K" help:"Tune block K and those behind it only, counted from 0 (so 1 to the number of blocks - 1), and the final norm. What comes out of the blocks below is computed once a sample and kept in half precision: in --cache-dir, or else in RUN until it is done, within --cache-size. Default: every block and the patch embedding are tuned."`
 	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Force        bool     `help:"Start afresh where a run exists."`
@@ -150,6 +151,8 @@ func (c *trainCmd) Validate() error {
 		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
 	case c.Repair != nil && c.options(&env{}, "").WithDefaults().Exemplars == "none":
 		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars and a method that replays them")
+	case c.FromBlock != nil && *c.FromBlock < 1:
+		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
 	case c.Model != "" && c.Weights != "random":
 		return fmt.Errorf("--model=%s has no effect beside --weights=%s, which has a shape of its own: leave it out", c.Model, c.Weights)
 	case c.Model != "":
@@ -157,7 +160,11 @@ func (c *trainCmd) Validate() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), c.resourceFlags.validate()); err != nil {
+	resources := c.resourceFlags
+	if c.FromBlock != nil && resources.CacheDir == "" {
+		resources.CacheSize = 0 // it is of the cache in the run folder
+	}
+	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), resources.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
@@ -171,6 +178,9 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 	}
 	if c.Budget != nil {
 		o.Budget = *c.Budget
+	}
+	if c.FromBlock != nil {
+		o.TuneFromBlock = *c.FromBlock
 	}
 	if c.Repair != nil {
 		o.Repair = orNone(*c.Repair)

@@ -38,6 +38,7 @@ func TestNothingAllocated(t *testing.T) {
 	gamma, beta, dgamma, dbeta := randomSlice(r, d), randomSlice(r, d), make([]float32, d), make([]float32, d)
 	mean, rstd := make([]float32, n), make([]float32, n)
 	offsets := []int{0, 50, 70, n}
+	q, dq := randomMatrix(r, (len(offsets)-1)*heads, d, 0), randomMatrix(r, (len(offsets)-1)*heads, d, 0)
 	blocks := make([]float32, heads*(50*50+20*20+50*50))
 	logits, labels := randomMatrix(r, n, 20, 0), make([]int32, n)
 	elements := func(m Matrix) []float32 { return m.Data[:n*d] }
@@ -76,6 +77,8 @@ func TestNothingAllocated(t *testing.T) {
 		"Axpy":                   func() { Axpy(elements(z), 0.1, elements(x)) },
 		"Attention":              func() { Attention(z, qkv, offsets, heads) },
 		"AttentionBackward":      func() { AttentionBackward(dqkv, y, qkv, offsets, heads) },
+		"AttentionOver":          func() { AttentionOver(dq, q, x, offsets, heads, 0.1) },
+		"AttentionOverBackward":  func() { AttentionOverBackward(dq, z, q, q, x, offsets, heads, 0.1) },
 		"AttentionMean":          func() { AttentionMean(blocks[:len(blocks)/heads], qkv, offsets, heads) },
 		"AttentionProbabilities": func() { AttentionProbabilities(blocks, qkv, offsets, heads) },
 		"SoftmaxCrossEntropy":    func() { SoftmaxCrossEntropy(logits, logits, labels, 0) },

@@ -35,7 +35,9 @@ func (e *Encoder) Infer(batch []dataset.Sample, attention bool) (Output, error) 
 
 // infer runs forward.
 func (m *machine) infer(batch []dataset.Sample, attention bool) (Output, error) {
-	m.load(batch, 0)
+	if err := m.load(batch, 0); err != nil {
+		return Output{}, err
+	}
 	if err := m.run(); err != nil {
 		return Output{}, fmt.Errorf("inference: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -56,6 +57,14 @@ type Lesson struct {
 	From   []*vilt.Tensor
 }
 
+// Keeper is a [Learner] that can keep on disk what is the same for a sample in every epoch.
+type Keeper interface {
+	// Keep has it kept in f from now on; nil: nowhere. Results do not depend on it. The folder may be other users' too.
+	Keep(f *cache.Folder) error
+	// Kept is how many sequences' were found there, and how many had to be computed, so far.
+	Kept() (found, computed int)
+}
+
 // Step is progress within Fit.
 type Step struct {
 	Done, Total int // optimisation steps
@@ -73,7 +82,10 @@ type Options struct {
 	Schedule Schedule
 	Head     string // kind of classifier: see [Heads]; default linear
 	Distill  Distill
-	Seed     uint64
+	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
+	// below, and the patch embedding, stay as published. 0: all are tuned.
+	TuneFromBlock int
+	Seed          uint64
 }
 
 // Settings of [Options] that not every method reads, as run.json calls them.
@@ -81,6 +93,7 @@ const (
 	SettingHead               = "head"
 	SettingDistill            = "distill"
 	SettingDistillTemperature = "distill_temperature"
+	SettingTuneFromBlock      = "tune_from_block"
 )
 
 // Spec is what there is to know of a method before there is a learner.
@@ -126,6 +139,13 @@ func New(name string, w *vilt.Weights, classes int, o Options) (Learner, error) 
 	}
 	if err := o.Validate(); err != nil {
 		return nil, err
+	}
+	depth := w.Config.Depth
+	switch from := o.TuneFromBlock; {
+	case from < 0 || from >= depth:
+		return nil, fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", from, depth-1, depth)
+	case from > 0 && !slices.Contains(s.Reads, SettingTuneFromBlock):
+		return nil, fmt.Errorf("tune-from-block has no effect on method %s: leave it out", name)
 	}
 	return s.New(w, classes, o)
 }

@@ -47,6 +47,9 @@ func TestEveryMethod(t *testing.T) {
 		if slices.Contains(spec.Reads, SettingDistill) {
 			all.Distill = Distill{Weight: 1}
 		}
+		if slices.Contains(spec.Reads, SettingTuneFromBlock) {
+			all.TuneFromBlock = 1
+		}
 		for _, o := range []Options{{Schedule: all.Schedule, Seed: 1}, all} {
 			w, err := vilt.Random(c, 1)
 			if err != nil {
@@ -172,7 +175,7 @@ func TestSpecs(t *testing.T) {
 		}
 		names[s.Name] = true
 		for _, key := range s.Reads {
-			if !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature}, key) {
+			if !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock}, key) {
 				t.Errorf("%s reads %s, which is no setting", s.Name, key)
 			}
 		}

@@ -31,6 +31,7 @@ type Network struct {
 
 	o        NetworkOptions
 	maxBatch int
+	prefix   *prefix // the part that is not tuned; nil: there is none
 	train    *machine
 	infer    *machine
 	teacher  [][]float32 // what Freeze copied, in the order of Trained
@@ -43,6 +44,11 @@ type NetworkOptions struct {
 	Seed    uint64 // of classifiers that are drawn
 }
 
+// partial is a Tuner of which nothing is before a block: the part of the encoder below is run once for a sample.
+type partial interface {
+	FromBlock() int // 0: something is
+}
+
 // machine is one compiled graph.
 type machine struct {
 	encoder  *vilt.Encoder
@@ -51,6 +57,7 @@ type machine struct {
 	loss     *gorgonia.Node
 	vm       gorgonia.VM
 	model    []gorgonia.ValueGrad // in the order of Network.Trained
+	prefix   *prefix              // where the encoder begins with a block: what its rows come from
 }
 
 // NewNetwork prepares a network with a linear classifier for classes classes and batches of at most maxBatch examples.
@@ -69,8 +76,16 @@ func NewNetworkWith(w *vilt.Weights, tuner Tuner, classes, maxBatch int, o Netwo
 	if n.Head, err = headTensors(o.Head, w.Config, classes, o.Seed); err != nil {
 		return nil, err
 	}
+	if t, ok := tuner.(partial); ok && t.FromBlock() > 0 {
+		n.prefix = &prefix{block: t.FromBlock()}
+	}
 	if n.train, err = n.compile(true); err != nil {
 		return nil, err
+	}
+	if n.prefix != nil {
+		if n.prefix.m, err = compilePrefix(w, maxBatch, n.prefix.block, n.train.encoder); err != nil {
+			return nil, err
+		}
 	}
 	if n.infer, err = n.compile(false); err != nil {
 		return nil, err
@@ -81,6 +96,9 @@ func NewNetworkWith(w *vilt.Weights, tuner Tuner, classes, maxBatch int, o Netwo
 // Close frees the machines.
 func (n *Network) Close() error {
 	n.infer.vm.Close()
+	if n.prefix != nil {
+		n.prefix.m.vm.Close()
+	}
 	return n.train.vm.Close()
 }
 
@@ -107,11 +125,14 @@ func (n *Network) compile(train bool) (*machine, error) {
 	if !train {
 		o.Beside = n.train.encoder
 	}
+	if n.prefix != nil {
+		o.FromBlock = n.prefix.block
+	}
 	var variables gorgonia.Nodes
 	if n.Tuner != nil {
 		variables = n.Tuner.Into(g, &o)
 	}
-	m := &machine{}
+	m := &machine{prefix: n.prefix}
 	var err error
 	if m.encoder, err = vilt.Build(g, n.Weights, n.maxBatch, o); err != nil {
 		return nil, err
@@ -157,16 +178,28 @@ func (p parameter) Value() gorgonia.Value         { return p.node.Value() }
 func (p parameter) Grad() (gorgonia.Value, error) { return p.grad.Value(), nil }
 
 // load packs a batch into a machine's inputs. active is the number of classes that compete in the loss.
-func (m *machine) load(batch []dataset.Sample, active int) {
+func (m *machine) load(batch []dataset.Sample, active int) error {
+	var rows [][]byte
+	if m.prefix != nil {
+		var err error
+		if rows, err = m.prefix.rows(batch); err != nil {
+			return err
+		}
+	}
 	p := m.encoder.Packing
 	p.Reset()
 	p.Active = active
 	size := m.encoder.Config.PatchSize()
-	for _, s := range batch {
+	for i, s := range batch {
 		first := len(p.PatchPos)
 		p.Add(s.Tokens, s.TokenPos, s.PatchPos, s.GridH, s.GridW, int32(s.Label))
+		if rows != nil {
+			m.prefix.read(m.encoder.Input(p.Offsets[i]), rows[i])
+			continue
+		}
 		dataset.Normalise(m.encoder.PatchPixels(first)[:len(s.PatchPos)*size], s.Pixels)
 	}
+	return nil
 }
 
 // run executes the compiled program.
@@ -188,7 +221,9 @@ func (n *Network) step(batch []dataset.Sample, active, old int, solver gorgonia.
 			return 0, fmt.Errorf("teacher: %w", err)
 		}
 	}
-	n.train.load(batch, active)
+	if err := n.train.load(batch, active); err != nil {
+		return 0, err
+	}
 	if err := n.train.run(); err != nil {
 		return 0, fmt.Errorf("training step: %w", err)
 	}

@@ -17,7 +17,7 @@ type Plan struct {
 	Moments     int64 // AdamW's, of all that is trained
 	Activations int64 // outputs of layers, and what their derivatives read
 	Gradients   int64
-	Scratch     int64 // what layers use while they run; pixels
+	Scratch     int64 // what layers use while they run; pixels, or the rows of a part
 	Packing     int64 // what products copy of a matrix
 
 	Pictures  int64 // processed ones that are kept to be read again
@@ -71,6 +71,9 @@ func (n *Network) Plan() Plan {
 	for _, m := range []*machine{n.train, n.infer} {
 		l.Add(m.features.Graph(), m.encoder.Scratch)
 	}
+	if n.prefix != nil {
+		l.Add(n.prefix.m.encoder.Pixels.Graph(), n.prefix.m.encoder.Scratch)
+	}
 	size := func(tensors []*vilt.Tensor) (bytes int64) {
 		for _, t := range tensors {
 			bytes += 4 * int64(len(t.Data))
@@ -84,7 +87,7 @@ func (n *Network) Plan() Plan {
 	if n.Tuner != nil {
 		p.Tuned += size(n.Tuner.Tensors())
 	}
-	p.Scratch = l.Scratch + l.Inputs - p.Weights - p.Tuned // inputs are these and the pixels
+	p.Scratch = l.Scratch + l.Inputs - p.Weights - p.Tuned // inputs are these and what a batch brings
 	if n.o.Distill.Weight > 0 {
 		p.Tuned += size(n.Trained()) // the teacher's
 	}

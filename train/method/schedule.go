@@ -123,7 +123,9 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		o.From = nil // it has been copied, and may be as large as the model
 	}
-	learns := n.learns()
+	if n.prefix != nil {
+		loader.Items = remembered{items, n.prefix}
+	}
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
 		if err != nil {
@@ -138,7 +140,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
 		done++
 		if o.Progress != nil {
-			step.Tokens, step.FLOP = Count(n.Weights.Config, batch, n.Classes, learns)
+			step.Tokens, step.FLOP = n.count(batch)
 			if o.Old > 0 && n.o.Distill.Weight > 0 {
 				_, teacher := Count(n.Weights.Config, batch, n.Classes, vilt.LearnsNothing)
 				step.FLOP += teacher
@@ -153,17 +155,6 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		asked = time.Now()
 	}
 	return nil
-}
-
-// learns says what a step changes.
-func (n *Network) learns() vilt.Learns {
-	switch {
-	case n.Tuner == nil:
-		return vilt.LearnsAll
-	case n.frozen():
-		return vilt.LearnsHead
-	}
-	return vilt.LearnsTuned
 }
 
 // Names of a parameter's two moments.

@@ -9,9 +9,9 @@ import (
 // all phases is not published; PILOT's APER-SSF tunes in the first phase only.
 func ssf() Spec {
 	return Spec{
-		Name: "ssf", About: "scale and shift vectors and the classifier, with replay", Replays: true, Reads: tunedReads(),
+		Name: "ssf", About: "scale and shift vectors and the classifier, with replay", Replays: true, Reads: append(tunedReads(), SettingTuneFromBlock),
 		New: func(w *vilt.Weights, classes int, o Options) (Learner, error) {
-			return newTuned(w, tune.NewSSF(w.Config, o.Seed), classes, o)
+			return newTuned(w, tune.NewSSFFrom(w.Config, o.Seed, o.TuneFromBlock), classes, o)
 		},
 	}
 }

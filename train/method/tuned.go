@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -16,7 +17,10 @@ type tuned struct {
 	phase    Phase
 }
 
-var _ Learner = (*tuned)(nil)
+var (
+	_ Learner = (*tuned)(nil)
+	_ Keeper  = (*tuned)(nil)
+)
 
 // tunedReads are the settings that it reads.
 func tunedReads() []string {
@@ -56,6 +60,9 @@ func (m *tuned) Plan() Plan            { return m.network.Plan() }
 func (m *tuned) State() []*vilt.Tensor { return m.network.Trained() }
 func (m *tuned) Trained() int          { return Values(m.network.Trained()) }
 func (m *tuned) Close() error          { return m.network.Close() }
+
+func (m *tuned) Keep(f *cache.Folder) error  { return m.network.Keep(f) }
+func (m *tuned) Kept() (found, computed int) { return m.network.Kept() }
 
 // Values is how many numbers tensors hold.
 func Values(tensors []*vilt.Tensor) (n int) {
