@@ -34,6 +34,7 @@ var (
 var (
 	PretrainHeader = Header{"mcil.pretrain", 1} // WEIGHTS/pretrain.safetensors
 	TunerHeader    = Header{"mcil.tuner", 1}    // RUN/phase-NN/tuner.safetensors
+	HalfwayHeader  = Header{"mcil.halfway", 1}  // RUN/halfway.safetensors
 )
 
 // ErrDamaged is what readers wrap for a file that is not whole or not of its format.

@@ -38,6 +38,7 @@ type Report struct {
 	MacroAverageAccuracy float64     `json:"macro_average_accuracy"` // mean over phases of the mean of the matrix row
 	LastAccuracy         float64     `json:"last_accuracy"`
 	Forgetting           float64     `json:"forgetting"`
+	CodaForgetting       float64     `json:"coda_forgetting,omitempty"` // CODA-Prompt's: the mean fall of one phase
 	Phases               []Phase     `json:"phases"`
 	Classes              []RunClass  `json:"classes"`                      // in the order learned
 	Split                string      `json:"split,omitempty"`              // that accuracies are of: test (the default) or validation

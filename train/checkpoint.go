@@ -43,14 +43,24 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(partial, dir)); err != nil {
 		return err
 	}
-	return schemas.SyncDir(r.o.Out)
+	if err := schemas.SyncDir(r.o.Out); err != nil {
+		return err
+	}
+	return removeFile(filepath.Join(r.o.Out, halfwayPhaseFile))
 }
 
-// resume restores the run after its last whole phase.
+// resume restores the run after its last whole phase, and finds what there is of the next.
 func (r *run) resume() error {
 	if err := tidyRun(r.o.Out); err != nil {
 		return err
 	}
+	if err := r.resumePhases(); err != nil {
+		return err
+	}
+	return r.resumeHalfway()
+}
+
+func (r *run) resumePhases() error {
 	for t := range r.phases {
 		var c schemas.Checkpoint
 		err := schemas.ReadJSON(filepath.Join(r.phaseDir(t), "phase.json"), schemas.PhaseHeader, &c)
@@ -59,6 +69,9 @@ func (r *run) resume() error {
 		}
 		if err != nil {
 			return fmt.Errorf("resume: %w", err)
+		}
+		if err := r.learner.Begin(r.phaseOf(t)); err != nil {
+			return err
 		}
 		r.reports, r.matrix = append(r.reports, c.Report), append(r.matrix, c.AccuracyRow)
 		r.gallery = append(r.gallery, c.Gallery...)
@@ -121,16 +134,16 @@ type runLog struct {
 	work
 }
 
-// newLog opens the log for a phase, without what an interrupted attempt at it left there.
-func newLog(path string, phase int) (*runLog, error) {
+// newLog opens the log for a phase, without what an interrupted attempt at it left there of epochs from the given one on.
+func newLog(path string, phase, epochs int) (*runLog, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var kept []byte
 	for line := range bytes.Lines(old) {
-		var l struct{ Phase int }
-		if json.Unmarshal(line, &l) == nil && l.Phase < phase {
+		var l struct{ Phase, Epoch int }
+		if json.Unmarshal(line, &l) == nil && (l.Phase < phase || l.Phase == phase && l.Epoch < epochs) {
 			kept = append(kept, line...)
 		}
 	}

@@ -10,7 +10,34 @@
 // # What a run looks at
 //
 // Training and memory see train rows only. Test rows are read after a phase, to fill the accuracy matrix, and nothing is
-// chosen by them.
+// chosen by them. Settings (learning rate, epochs, classifier, whatever a sweep varies) are chosen by runs whose accuracies
+// are of validation rows, --evaluate validation; the report's split says which it was. Test rows are for the settings chosen.
+//
+// # Where the paper is silent
+//
+// The paper (arXiv 2412.09549) gives phases, backbone, tuning and that exemplars are replayed masked. What else a run needs is
+// chosen here, and each choice has a flag of mcil train:
+//
+//	classes in phases    equal ones, the first takes the remainder (--phases, or --init and --increment; --order)
+//	classifier and loss  see package method (--head, --distill, --distill-temperature)
+//	optimizer            see package method (--learning-rate, --epochs, --batch-size, --weight-decay, --warmup)
+//	mixing               every new example and every exemplar once an epoch (--mixing balanced: every class equally often)
+//	text of exemplars    at replay, with probability 1/2, that of another exemplar of the class: our reading of the paper's
+//	                     multimodal augmentation (--repair)
+//	picture changes      none, as ViLT trains (--augment flip,jitter; exemplars are changed as whole pictures would be, with
+//	                     their patches where the whole picture's would be)
+//	new examples         whole; --mask-new takes a share of patches and tokens from them at random, as exemplars lack some.
+//	                     This is not the paper's: CIM compresses new examples likewise
+//	accuracy             top-1 over the rows of all classes seen, pooled; its mean over phases is the average accuracy. The
+//	                     mean over phases of the matrix rows, which weighs phases alike, stands beside it
+//
+// # What it costs
+//
+// A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's.
+// kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
+// values, classifier) at four bytes a value. The optimizer's moments are not in it, as each phase begins with none; nor is a
+// teacher, which is the state of the phase before. learn_pictures_per_second is over steps and the waiting for their batches,
+// a teacher's forward pass included, test_pictures_per_second over evaluation.
 //
 // # Memory
 //
@@ -46,9 +73,11 @@
 //	report.json   the accuracy matrix and what follows from it; written last
 //	gallery.json  some masked exemplars, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
+//	halfway.safetensors  while a phase is learned: tuned values and the optimizer's moments after its last whole epoch
 //	prefix/       outputs of blocks that are not tuned, where they are and no cache is given; deleted when the run is done
 //
-// A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
-// checkpoint before it and from generators seeded by the run's seed and the phase, so a run that was killed and resumed
-// ends with the bytes of one that was not (times apart).
+// A run that exists is resumed after its last whole epoch, or left alone where it is done. Every phase starts from the
+// checkpoint before it, memory included, and generators are seeded by the run's seed, the phase, the epoch and the example,
+// so there is no state of theirs to keep: a run that was killed and resumed ends with the bytes of one that was not (times
+// apart). While a process is at work the folder is locked; another is refused.
 package train

@@ -7,33 +7,36 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/memory"
+	"github.com/mcil/mcil/train/method"
 )
 
-// evaluation is the accuracy after a phase, in [0,1].
+// evaluation is what was answered after a phase, by class in the order learned.
 type evaluation struct {
-	pooled  float64
-	byPhase []float64
-	nme     float64
+	rows        []int
+	right       []int // by the classifier
+	rightInFive []int // the class is among the classifier's first five
+	nearest     []int // right by the nearest mean of exemplars
+	byPhase     []float64
+	perSecond   float64 // rows, waiting for them included
 }
 
-// evaluate measures the accuracy on the test rows of all classes seen, by the classifier and by the nearest mean of
-// exemplars.
+// evaluate answers for the rows of all classes seen, of the split that accuracies are of.
 func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, error) {
 	means, err := r.classMeans(ctx, t)
 	if err != nil {
 		return evaluation{}, err
 	}
-	var e evaluation
-	var right, nearest, all, total int
-	test := r.data.Splits[dataset.Test]
+	rows, seen := r.data.Splits[r.o.Evaluate], r.seen(t)
+	e := evaluation{rows: make([]int, seen), right: make([]int, seen), rightInFive: make([]int, seen), nearest: make([]int, seen)}
+	done, total := 0, 0
 	for _, labels := range r.phases[:t+1] {
-		total += len(dataset.OfClasses(test, labels...))
+		total += len(dataset.OfClasses(rows, labels...))
 	}
-	seen := r.seen(t)
 	var w work
+	first := 0
 	for _, labels := range r.phases[:t+1] {
-		hits, n := 0, 0
-		loader := dataset.Loader{Items: r.subset(test, labels), BatchSize: r.learner.BatchSize(), Workers: r.o.Schedule.Workers}
+		end := first + len(labels)
+		loader := dataset.Loader{Items: r.subset(rows, labels), BatchSize: r.learner.BatchSize(), Workers: r.o.Schedule.Workers}
 		for batch, err := range watched(loader.Epoch(ctx, 0), &w) {
 			if err != nil {
 				return e, err
@@ -42,28 +45,52 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 			if err != nil {
 				return e, err
 			}
-			k, d := len(out.Logits)/len(batch), len(out.Features)/len(batch)
-			for i, s := range batch {
-				if argmax(out.Logits[i*k:i*k+seen]) == s.Label {
-					hits++
-				}
-				if means != nil && memory.NearestMean(out.Features[i*d:(i+1)*d], means) == s.Label {
-					nearest++
-				}
-			}
-			n += len(batch)
-			r.tell(stage+": test", all+n, total, w.waits())
+			e.count(batch, out, means)
+			done += len(batch)
+			r.tell(stage+": test", done, total, w.waits())
 		}
-		if n == 0 {
-			return e, fmt.Errorf("no test rows of classes %v", labels)
+		if n := sum(e.rows[first:end]); n == 0 {
+			return e, fmt.Errorf("no %s rows of classes %v", r.o.Evaluate, labels)
 		}
-		e.byPhase = append(e.byPhase, float64(hits)/float64(n))
-		right += hits
-		all += n
+		e.byPhase = append(e.byPhase, share(e.right[first:end], e.rows[first:end]))
+		first = end
 	}
-	e.pooled = float64(right) / float64(all)
-	e.nme = float64(nearest) / float64(all)
+	e.perSecond = w.perSecond()
 	return e, nil
+}
+
+// count adds a batch's answers. means may be nil.
+func (e *evaluation) count(batch []dataset.Sample, out method.Output, means [][]float32) {
+	seen, k, d := len(e.rows), len(out.Logits)/len(batch), len(out.Features)/len(batch)
+	for i, s := range batch {
+		e.rows[s.Label]++
+		logits := out.Logits[i*k : i*k+seen]
+		if argmax(logits) == s.Label {
+			e.right[s.Label]++
+		}
+		if placeOf(logits, s.Label) < 5 {
+			e.rightInFive[s.Label]++
+		}
+		if means != nil && memory.NearestMean(out.Features[i*d:(i+1)*d], means) == s.Label {
+			e.nearest[s.Label]++
+		}
+	}
+}
+
+// share is how much of the rows is right, of all classes together.
+func share(right, rows []int) float64 {
+	n := sum(rows)
+	if n == 0 {
+		return 0
+	}
+	return float64(sum(right)) / float64(n)
+}
+
+func sum(counts []int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 // classMeans are the means of the exemplars' features under the present model; nil where a class has none.
@@ -97,6 +124,20 @@ func (r *run) classMeans(ctx context.Context, t int) ([][]float32, error) {
 		}
 	}
 	return means, nil
+}
+
+// placeOf is how many entries come before v[label] when the largest come first and equal ones in their order. What is no
+// number comes last.
+func placeOf(v []float32, label int) (place int) {
+	if v[label] != v[label] {
+		return len(v)
+	}
+	for i, x := range v {
+		if x > v[label] || x == v[label] && i < label {
+			place++
+		}
+	}
+	return place
 }
 
 func argmax(v []float32) int {

@@ -138,7 +138,7 @@ func testRun(t *testing.T) Options {
 }
 
 func testOptions(data, weights, out string) Options {
-	return Options{Data: data, Weights: weights, Out: out, Phases: 3, Budget: 2, Schedule: method.Schedule{Epochs: 2, BatchSize: 8}}
+	return Options{Data: data, Weights: weights, Out: out, Protocol: Protocol{Phases: 3}, Budget: 2, Schedule: method.Schedule{Epochs: 2, BatchSize: 8}}
 }
 
 // wholeRun is the folder of testRun's own result, never interrupted. Made once.
@@ -190,6 +190,7 @@ func timeless(r schemas.Report) schemas.Report {
 	r.Phases = slices.Clone(r.Phases)
 	for i := range r.Phases {
 		r.Phases[i].Seconds, r.Phases[i].LearnSeconds, r.Phases[i].WaitSeconds = 0, 0, 0
+		r.Phases[i].LearnPicturesPerSecond, r.Phases[i].TestPicturesPerSecond = 0, 0
 	}
 	return r
 }

@@ -96,7 +96,7 @@ func runFiles(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat([]string{"report.json", "gallery.json"}, phases, own, []string{"log.jsonl"}), nil
+	return slices.Concat([]string{"report.json", "gallery.json", halfwayPhaseFile}, phases, own, []string{"log.jsonl"}), nil
 }
 
 // removeFile deletes a file that may be absent.
@@ -105,4 +105,21 @@ func removeFile(path string) error {
 		return err
 	}
 	return nil
+}
+
+// lockFolder makes dir where it is absent and takes it for this process until the file returned is closed. Where another
+// process has it the error wraps [schemas.ErrLocked].
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("run %s: %w", dir, err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", dir, err)
+	}
+	if err := schemas.Lock(f, dir); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

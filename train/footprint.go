@@ -11,7 +11,7 @@ import (
 // read is in the machine's memory too, as long as nobody else needs the room, and is not in it.
 func (r *run) footprint() (method.Plan, error) {
 	p := r.learner.Plan()
-	train, test := r.data.Splits[dataset.Train], r.data.Splits[dataset.Test]
+	train, test := r.data.Splits[dataset.Train], r.data.Splits[r.o.Evaluate]
 	var kept int64                         // the most pictures that are kept at a time
 	var learned, tested, of dataset.Extent // of all phases so far; of the largest class
 	for _, labels := range r.phases {
@@ -37,8 +37,10 @@ func (r *run) footprint() (method.Plan, error) {
 	largest := max(learned.Largest, tested.Largest)
 	p.Pictures = min(kept, r.o.CacheBytes)
 	if kept > r.o.CacheBytes { // what is not kept is made anew
-		p.Ahead = held(r.o.Schedule, learned.Samples, largest)
 		p.Selection = of.Bytes
+	}
+	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is changed is a copy
+		p.Ahead = held(r.o.Schedule, learned.Samples, largest)
 	}
 	if r.kind.Keeps {
 		p.Exemplars = r.o.BudgetBytes

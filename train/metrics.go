@@ -37,6 +37,20 @@ func (m Matrix) Forgetting() float64 {
 	return mean(lost)
 }
 
+// CodaForgetting is CODA-Prompt's: after each phase but the first, how much the accuracy on the classes of each earlier phase
+// fell in that one phase, averaged over these and then over phases. Gains make it negative. It is 0 where there is one phase.
+func (m Matrix) CodaForgetting() float64 {
+	var drops []float64
+	for t := 1; t < len(m); t++ {
+		fell := make([]float64, t)
+		for i := range t {
+			fell[i] = m[t-1][i] - m[t][i]
+		}
+		drops = append(drops, mean(fell))
+	}
+	return mean(drops)
+}
+
 func mean(v []float64) float64 {
 	if len(v) == 0 {
 		return 0

@@ -34,7 +34,6 @@ type Options struct {
 	Budget    float64 // memory per class, in unmasked examples of the class; default 5
 	// BudgetBytes is memory in all, shared alike by the classes seen; it takes the place of Budget.
 	BudgetBytes int64
-	Phases      int    // default 10
 	Classes     string // which classes: see SelectClasses; default all
 	// ClassOrder is natural, a seed of numpy's permutation of the classes selected, dataset (its class-order.txt), or a file
 	// that split.Order reads; default 1993.
@@ -53,6 +52,8 @@ type Options struct {
 	Pictures      PictureCache
 	Force         bool // start afresh where a run exists
 	Schedule      method.Schedule
+	Learning      LearningOptions
+	Protocol
 
 	Program  schemas.Program
 	Getenv   func(string) string // reads the Hub's variables: see hub.Environment; default: none is set
@@ -81,16 +82,20 @@ func (o Options) WithDefaults() Options {
 	for _, d := range []struct {
 		field *string
 		value string
-	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.Exemplars, "masked"}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
+	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
 		if *d.field == "" {
 			*d.field = d.value
 		}
 	}
+	spec, _ := method.SpecOf(o.Method)
+	if o.Exemplars == "" {
+		o.Exemplars = "none"
+		if spec.Replays {
+			o.Exemplars = "masked"
+		}
+	}
 	if o.Budget == 0 && o.BudgetBytes == 0 && o.keeps() {
 		o.Budget = 5
-	}
-	if o.Phases == 0 {
-		o.Phases = 10
 	}
 	if o.Repair == 0 && o.keeps() {
 		o.Repair = 0.5
@@ -101,7 +106,9 @@ func (o Options) WithDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
-	o.Schedule = o.Schedule.WithDefaults()
+	o.Schedule = o.Schedule.Or(spec.Schedule).WithDefaults()
+	o.Protocol = o.Protocol.withDefaults()
+	o.Learning = o.Learning.withDefaults(spec, o.keeps())
 	return o
 }
 
@@ -117,6 +124,11 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// methodOptions are what the method is told.
+func (o Options) methodOptions() method.Options {
+	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed}
+}
+
 // keeps says whether any exemplars are kept.
 func (o Options) keeps() bool {
 	kind, err := memory.KindOf(o.Exemplars)
@@ -124,8 +136,15 @@ func (o Options) keeps() bool {
 }
 
 func (o Options) validate() error {
+	spec, err := method.SpecOf(o.Method)
+	if err != nil {
+		return err
+	}
 	if _, err := memory.KindOf(o.Exemplars); err != nil {
 		return err
+	}
+	if o.keeps() && !spec.Replays {
+		return fmt.Errorf("exemplars have no effect with method %s, which keeps no memory: leave them out", spec.Name)
 	}
 	if strings.HasPrefix(o.Weights, hub.Scheme) {
 		if _, err := hub.Parse(o.Weights); err != nil {
@@ -143,30 +162,33 @@ func (o Options) validate() error {
 		return fmt.Errorf("the memory budget must be above 0")
 	case !(o.Repair <= 1):
 		return fmt.Errorf("re-pairing probability %g: must be between 0 and 1", o.Repair)
-	case o.Phases < 1:
-		return fmt.Errorf("phases: %d: must be 1 or more", o.Phases)
-	case !slices.Contains(method.Names(), o.Method):
-		return fmt.Errorf("method %q: unknown: use one of %v", o.Method, method.Names())
 	case o.TuneFromBlock < 0:
 		return fmt.Errorf("tune-from-block: %d: must be 1 or more, or 0 for all blocks", o.TuneFromBlock)
-	case o.TuneFromBlock > 0 && !method.TunesFromBlock(o.Method):
+	case o.TuneFromBlock > 0 && !slices.Contains(spec.Reads, method.SettingTuneFromBlock):
 		return fmt.Errorf("tune-from-block has no effect on method %s: leave it out", o.Method)
 	}
 	pictures := o.Pictures
 	if o.TuneFromBlock > 0 && pictures.Dir == "" {
 		pictures.Dir = filepath.Join(o.Out, prefixFolder) // which the size is of
 	}
-	return errors.Join(checkMaxText(o.MaxText), pictures.validate())
+	for _, err := range []error{o.Protocol.validate(), o.Learning.validate(spec, o.keeps(), o.Phases), checkMaxText(o.MaxText), pictures.validate()} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Settings is what run.json shows: everything that the user can set and that decides the result, as it takes effect.
 func (o Options) Settings() map[string]any {
 	o = o.WithDefaults()
 	s := map[string]any{
-		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "phases": o.Phases, "classes": o.Classes,
+		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "classes": o.Classes,
 		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
 		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.Warmup(),
 	}
+	o.Protocol.settings(s)
+	o.Learning.settings(s)
 	if o.Weights == "random" {
 		s["model"] = o.Model
 	}
@@ -259,26 +281,4 @@ func inOrder(labels []int, spec string, data *dataset.Dataset) ([]int, error) {
 		return nil, fmt.Errorf("%w: %w", err, ErrOptions)
 	}
 	return slices.DeleteFunc(order, func(label int) bool { return !slices.Contains(labels, label) }), nil
-}
-
-// phasesOf deals labels in order into phases of equal size; the first takes the remainder, as the field does for 101 classes
-// in 10 phases.
-func phasesOf(labels []int, phases int) ([][]int, error) {
-	if phases > len(labels) {
-		return nil, fmt.Errorf("phases: %d of %d classes: each phase needs a class: %w", phases, len(labels), ErrOptions)
-	}
-	size := len(labels) / phases
-	out := make([][]int, phases)
-	at := 0
-	for t := range out {
-		n := size
-		if t == 0 {
-			n += len(labels) % phases
-		}
-		for range n {
-			out[t] = append(out[t], labels[at])
-			at++
-		}
-	}
-	return out, nil
 }

@@ -127,7 +127,7 @@ func TestValidate(t *testing.T) {
 		"the memory budget must be above 0":    {Budget: -1},
 		"budget must be above 0":               {BudgetBytes: -1},
 		"between 0 and 1":                      {Repair: 1.5},
-		"must be 1 or more":                    {Phases: -1},
+		"must be 1 or more":                    {Protocol: Protocol{Phases: -1}},
 		"method \"sff\": unknown: use one of ": {Method: "sff"},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {

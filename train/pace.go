@@ -29,6 +29,14 @@ func (w *work) add(s method.Step) {
 // seconds is the whole time, waiting included: rates are over all of it.
 func (w work) seconds() float64 { return (w.took + w.waited).Seconds() }
 
+// perSecond is the samples' rate; 0 where nothing was done.
+func (w work) perSecond() float64 {
+	if all := w.seconds(); all > 0 {
+		return float64(w.samples) / all
+	}
+	return 0
+}
+
 // waiting is the share of the time in which a step waited for its batch, in [0,1].
 func (w work) waiting() float64 {
 	if all := w.took + w.waited; all > 0 {

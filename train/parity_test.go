@@ -354,8 +354,9 @@ func forward(w *vilt.Weights, ssf *tune.SSF, maxBatch int) (func(batch []dataset
 		return func(batch []dataset.Sample) (method.Output, error) { return e.Infer(batch, true) }, nil
 	}
 	g := gorgonia.NewGraph()
-	hook, _ := ssf.Into(g)
-	e, err := vilt.Build(g, w, maxBatch, vilt.Options{ForwardOnly: true, ScaleShift: hook})
+	o := vilt.Options{ForwardOnly: true}
+	ssf.Into(g, &o)
+	e, err := vilt.Build(g, w, maxBatch, o)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,8 @@ type run struct {
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
+	digest   string
+	halfway  halfway       // of the phase that comes next
 	peak     float64       // FLOP/s of [measurePeak]
 	prefix   *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
 }
@@ -52,6 +54,12 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	if err != nil {
 		return schemas.Report{}, err
 	}
+	r.digest = digest
+	release, err := lockRun(r.o.Out)
+	if err != nil {
+		return schemas.Report{}, err
+	}
+	defer release()
 	report, done, err := r.claim(digest)
 	if err != nil || done {
 		return report, err
@@ -107,7 +115,7 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if labels, err = inOrder(labels, r.o.ClassOrder, r.data); err != nil {
 		return "", err
 	}
-	if r.phases, err = phasesOf(labels, r.o.Phases); err != nil {
+	if r.phases, err = r.o.deal(labels); err != nil {
 		return "", err
 	}
 	if err := r.checkRows(labels); err != nil {
@@ -139,7 +147,7 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.encoding.Disk, err = r.o.Pictures.open(); err != nil {
 		return "", err
 	}
-	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, dataset.Test); err != nil {
+	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, r.o.Evaluate); err != nil {
 		return "", err
 	}
 	rows, err := rowsDigest(r.data)
@@ -149,26 +157,10 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
 		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
 	}
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed, method.Options{TuneFromBlock: r.o.TuneFromBlock}); err != nil {
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.methodOptions()); err != nil {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
-}
-
-// checkRows refuses a class that cannot be learned or tested, before anything is learned.
-func (r *run) checkRows(labels []int) error {
-	for _, split := range []string{dataset.Train, dataset.Test} {
-		rows, has := r.data.Splits[split], map[int]bool{}
-		for i := range rows.Len() {
-			has[rows.Label(i)] = true
-		}
-		for _, label := range labels {
-			if c := r.data.Classes[label]; !has[label] {
-				return fmt.Errorf("dataset %s: class %s (%s) has no %s rows: leave it out with --classes: %w", r.o.Data, c.WNID, c.Name, split, dataset.ErrRefused)
-			}
-		}
-	}
-	return nil
 }
 
 // checkSizes refuses pictures of the splits that the encoder cannot take, before anything is learned. The splits are there.
@@ -222,38 +214,33 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 func (r *run) phase(ctx context.Context, t int) error {
 	start := time.Now()
 	seen := r.seen(t)
-	train := r.data.Splits[dataset.Train]
-	items := dataset.Concat{r.subset(train, r.phases[t]), r.store.Replay(r.o.Repair)}
 	stage := fmt.Sprintf("phase %d of %d", t+1, len(r.phases))
-	log, err := newLog(filepath.Join(r.o.Out, "log.jsonl"), t)
+	spent, err := r.learn(ctx, t, stage)
 	if err != nil {
-		return err
-	}
-	log.peak = r.peak
-	pace := pace{peak: r.peak}
-	err = r.learner.Fit(ctx, t, seen, items, func(s method.Step) {
-		log.step(s)
-		r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
-	})
-	if err := errors.Join(err, log.close()); err != nil {
 		return err
 	}
 	gallery, err := r.remember(ctx, t, stage)
 	if err != nil {
 		return fmt.Errorf("fill the memory: %w", err)
 	}
-	r.encoding.Forget(train) // this phase's rows are not read again, and the next one's need the room
+	r.encoding.Forget(r.data.Splits[dataset.Train]) // this phase's rows are not read again, and the next one's need the room
 	result, err := r.evaluate(ctx, t, stage)
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
 	r.matrix = append(r.matrix, result.byPhase)
 	p := schemas.Phase{
-		Phase: t, Classes: seen, Accuracy: result.pooled, NMEAccuracy: result.nme,
-		MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.UsedBytes(), Seconds: time.Since(start).Seconds(),
-		LearnSeconds: pace.whole.seconds(), WaitSeconds: pace.whole.waited.Seconds(),
+		Phase: t, Classes: seen, MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.UsedBytes(),
+		Seconds: (spent.before + time.Since(start)).Seconds(), LearnSeconds: spent.seconds(), WaitSeconds: spent.waited.Seconds(),
+		LearnPicturesPerSecond: spent.perSecond(),
 	}
+	result.fill(&p, seen-len(r.phases[t]))
 	r.costs(&p, seen)
+	for label := range seen {
+		if r.kind.Keeps {
+			p.ClassExemplars = append(p.ClassExemplars, len(r.store.OfClass(label)))
+		}
+	}
 	r.reports = append(r.reports, p)
 	r.gallery = append(r.gallery, gallery...)
 	if err := r.save(t, gallery); err != nil {
@@ -285,12 +272,22 @@ func (r *run) tell(stage string, done, total int, note string) {
 	}
 }
 
+// keptBytes is what later phases need beside the encoder: exemplars as they are stored, and the learner's state, in float32.
+func (r *run) keptBytes() int64 {
+	n := 4 * int64(method.Values(r.learner.State()))
+	for _, e := range r.store.All() {
+		n += memory.CostOf(e).StoredBytes
+	}
+	return n
+}
+
 // finish writes the gallery and, last, the report.
 func (r *run) finish() (schemas.Report, error) {
 	report := schemas.Report{
 		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Exemplars, Seed: r.o.Seed,
 		AccuracyMatrix: r.matrix, MacroAverageAccuracy: r.matrix.MacroAverage(), Forgetting: r.matrix.Forgetting(),
-		Phases: r.reports, Program: r.o.Program,
+		CodaForgetting: r.matrix.CodaForgetting(), Phases: r.reports, Split: r.o.Evaluate,
+		TrainedParameters: int64(r.learner.Trained()), KeptBytes: r.keptBytes(), Program: r.o.Program,
 	}
 	pooled := make([]float64, len(r.reports))
 	for t, p := range r.reports {

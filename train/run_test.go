@@ -269,14 +269,14 @@ func TestResume(t *testing.T) {
 // TestRemoveRun: at no moment of its removal does a run look finished, or like one that lacks a phase before another.
 func TestRemoveRun(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"run.json", "report.json", "gallery.json", "log.jsonl", "phase-00/phase.json", "phase-99/phase.json", "phase-100/phase.json", "prefix/total", "phase-notes.txt"} {
+	for _, name := range []string{"run.json", "report.json", "gallery.json", "log.jsonl", "halfway.safetensors", "phase-00/phase.json", "phase-99/phase.json", "phase-100/phase.json", "prefix/total", "phase-notes.txt"} {
 		file := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, nil, 0o666)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	order, err := runFiles(dir)
-	if want := []string{"report.json", "gallery.json", "phase-100", "phase-99", "phase-00", "prefix", "log.jsonl"}; err != nil || !slices.Equal(order, want) {
+	if want := []string{"report.json", "gallery.json", "halfway.safetensors", "phase-100", "phase-99", "phase-00", "prefix", "log.jsonl"}; err != nil || !slices.Equal(order, want) {
 		t.Errorf("in the order %v, not %v (%v)", order, want, err)
 	}
 	for _, name := range []string{"phase-101.removed", "prefix.removed"} { // left by a removal that was killed
@@ -296,7 +296,7 @@ func TestRemoveRun(t *testing.T) {
 // TestLogIsWrittenAsItGoes: an epoch's line is in the file once the next epoch has begun.
 func TestLogIsWrittenAsItGoes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log.jsonl")
-	log, err := newLog(file, 3)
+	log, err := newLog(file, 3, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,26 +441,28 @@ func TestUnseenClassesDoNotCompete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "the accuracy", before.pooled, r.reports[0].Accuracy)
+	near(t, "the accuracy", share(before.right, before.rows), r.reports[0].Accuracy)
 	state := r.learner.State()
 	bias := state[len(state)-1]
 	if bias.Name != "head.bias" || len(bias.Data) != testClasses {
 		t.Fatalf("%s has %d values", bias.Name, len(bias.Data))
 	}
 	bias.Data[3], bias.Data[4] = 1e6, 1e6
-	if after, err := r.evaluate(t.Context(), 0, ""); err != nil || !reflect.DeepEqual(after, before) {
+	after, err := r.evaluate(t.Context(), 0, "")
+	after.perSecond = before.perSecond
+	if err != nil || !reflect.DeepEqual(after, before) {
 		t.Errorf("with logits of classes to come: %+v, before %+v (%v)", after, before, err)
 	}
 	bias.Data[2] = 1e6 // a class that was learned takes every row: its own third is right
-	after, err := r.evaluate(t.Context(), 0, "")
+	after, err = r.evaluate(t.Context(), 0, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "the accuracy of one answer", after.pooled, 1./3)
-	near(t, "the nearest mean's accuracy, which has no bias", after.nme, before.nme)
+	near(t, "the accuracy of one answer", share(after.right, after.rows), 1./3)
+	near(t, "the nearest mean's accuracy, which has no bias", share(after.nearest, after.rows), share(before.nearest, before.rows))
 	r.store.Shrink(1, 0)
-	if gone, err := r.evaluate(t.Context(), 0, ""); err != nil || gone.nme != 0 {
-		t.Errorf("where class 1 has no exemplars the nearest mean's accuracy is %g (%v)", gone.nme, err)
+	if gone, err := r.evaluate(t.Context(), 0, ""); err != nil || sum(gone.nearest) != 0 {
+		t.Errorf("where class 1 has no exemplars the nearest mean's right answers are %d (%v)", sum(gone.nearest), err)
 	}
 }
 

@@ -78,9 +78,10 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	batches := scheduleFlags{BatchSize: 8, WeightDecay: 0.02, Warmup: 0.1}
+	batch, rate, baseRate := 8, 1e-2, 3e-3
+	batches := scheduleFlags{BatchSize: &batch}
 	pretrain := pretrainCmd{
-		Data: data, Out: weights, Classes: base, Model: "tiny", Epochs: c.Base, LearningRate: 3e-3, Drop: 0.4, Seed: 1, Force: c.Force, scheduleFlags: batches,
+		Data: data, Out: weights, Classes: base, Model: "tiny", Epochs: &c.Base, LearningRate: &baseRate, Drop: 0.4, Seed: 1, Force: c.Force, scheduleFlags: batches,
 	}
 	if err := pretrain.Run(ctx, e); err != nil {
 		return err
@@ -90,8 +91,8 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 		for _, exemplars := range c.Exemplars {
 			name := fmt.Sprintf("%s-%d", exemplars, seed)
 			t := trainCmd{
-				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Phases: c.Phases, Classes: fresh, Order: "1993",
-				Weights: weights, Epochs: c.Epochs, LearningRate: 1e-2, Seed: seed, Force: c.Force, scheduleFlags: batches,
+				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Classes: fresh, Order: "1993",
+				Weights: weights, Epochs: &c.Epochs, LearningRate: &rate, Force: c.Force, scheduleFlags: batches, protocolFlags: protocolFlags{Phases: &c.Phases, Seed: &seed},
 			}
 			if exemplars != "none" {
 				t.Budget = &c.Budget

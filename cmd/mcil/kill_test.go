@@ -34,7 +34,7 @@ func TestKilledDemoEndsTheSame(t *testing.T) {
 	goCommand(t, "build", "-trimpath", "-o", program, module+"/cmd/mcil")
 	reference := t.TempDir()
 	began := time.Now()
-	if out, err := demo(program, reference).CombinedOutput(); err != nil {
+	if out, err := mcilCommand(program, reference, demoArgs).CombinedOutput(); err != nil {
 		t.Fatalf("the reference: %v\n%s", err, out)
 	}
 	whole := time.Since(began)
@@ -59,7 +59,7 @@ func TestKilledDemoEndsTheSame(t *testing.T) {
 			// that are shorter by half.
 			for attempt, least := 0, c.lives*8/10; ; attempt++ {
 				dir = t.TempDir()
-				hit := haunt(t, program, dir, c.signal, c.code, c.lives, whole>>attempt)
+				hit := haunt(t, program, dir, demoArgs, c.signal, c.code, c.lives, whole>>attempt)
 				t.Logf("hit %d times", hit)
 				if hit >= least {
 					break
@@ -84,9 +84,9 @@ func TestKilledDemoEndsTheSame(t *testing.T) {
 	}
 }
 
-// haunt runs the demo in dir, ended by the signal again and again, until it finishes. It returns how often it was hit. whole
+// haunt runs a command in dir, ended by the signal again and again, until it finishes. It returns how often it was hit. whole
 // is about how long it takes undisturbed.
-func haunt(t *testing.T, program, dir string, signal os.Signal, code, lives int, whole time.Duration) (hit int) {
+func haunt(t *testing.T, program, dir string, args []string, signal os.Signal, code, lives int, whole time.Duration) (hit int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(lives)))
 	for life := 0; ; life++ {
@@ -96,12 +96,12 @@ func haunt(t *testing.T, program, dir string, signal os.Signal, code, lives int,
 		if life >= lives {
 			share += 0.2 * float64(life-lives+1)
 		}
-		ended, got, stderr := live(t, program, dir, signal, time.Duration(share*float64(whole))+startUp)
+		ended, got, stderr := live(t, mcilCommand(program, dir, args), signal, time.Duration(share*float64(whole))+startUp)
 		if ended && got == exitDone {
 			return hit
 		}
 		if ended || got != code {
-			t.Fatalf("life %d ended by itself: %v, exit code %d, want a finished demo or %d by the signal:\n%s", life, ended, got, code, stderr)
+			t.Fatalf("life %d ended by itself: %v, exit code %d, want finished work or %d by the signal:\n%s", life, ended, got, code, stderr)
 		}
 		hit++
 		if life > lives+60 {
@@ -113,16 +113,15 @@ func haunt(t *testing.T, program, dir string, signal os.Signal, code, lives int,
 // startUp is what a process takes before it works.
 const startUp = 30 * time.Millisecond
 
-func demo(program, dir string) *exec.Cmd {
-	cmd := exec.Command(program, demoArgs...)
+func mcilCommand(program, dir string, args []string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
 	return cmd
 }
 
-// live runs the demo until it ends or its time is up and the signal ends it. ended says that the signal was not sent.
-func live(t *testing.T, program, dir string, signal os.Signal, long time.Duration) (ended bool, code int, stderr string) {
+// live runs a command until it ends or its time is up and the signal ends it. ended says that the signal was not sent.
+func live(t *testing.T, cmd *exec.Cmd, signal os.Signal, long time.Duration) (ended bool, code int, stderr string) {
 	t.Helper()
-	cmd := demo(program, dir)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
@@ -151,6 +150,21 @@ func live(t *testing.T, program, dir string, signal os.Signal, long time.Duratio
 // results are the files of a demo by name, without what measures time: the captions' journals (their number and order is
 // the processes'), the runs' logs for people, and the numbers called seconds.
 func results(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := timeless(t, dir)
+	for _, must := range []string{
+		"out/report/table.csv", "out/report/results.json", "out/dataset/manifest.json", "out/backbone/model.safetensors",
+		"out/runs/masked-1/phase-03/memory.arrow", "out/runs/raw-1/phase-00/tuner.safetensors", "out/runs/none-1/report.json",
+	} {
+		if len(files[filepath.FromSlash(must)]) == 0 {
+			t.Fatalf("the demo made no %s", must)
+		}
+	}
+	return files
+}
+
+// timeless are the files below dir by name, as [results] has them.
+func timeless(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -184,14 +198,6 @@ func results(t *testing.T, dir string) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, must := range []string{
-		"out/report/table.csv", "out/report/results.json", "out/dataset/manifest.json", "out/backbone/model.safetensors",
-		"out/runs/masked-1/phase-03/memory.arrow", "out/runs/raw-1/phase-00/tuner.safetensors", "out/runs/none-1/report.json",
-	} {
-		if len(files[filepath.FromSlash(must)]) == 0 {
-			t.Fatalf("the demo made no %s", must)
-		}
-	}
 	return files
 }
 
@@ -207,7 +213,7 @@ func jsonWithoutSeconds(b []byte) ([]byte, error) {
 		switch x := v.(type) {
 		case map[string]any:
 			for k, y := range x {
-				if strings.Contains(k, "seconds") {
+				if strings.Contains(k, "second") {
 					delete(x, k)
 				}
 				strip(y)

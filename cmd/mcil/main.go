@@ -128,7 +128,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 // kongVars are what the flags' help and choices name in ${}.
 func kongVars(version string) kong.Vars {
 	return kong.Vars{
-		"version": version, "methods": strings.Join(method.Names(), ","), "exemplars": strings.Join(exemplarKinds(), ","),
+		"version": version, "methods": strings.Join(method.Names(), ","), "aboutmethods": methodHelp(), "heads": strings.Join(method.Heads(), ", "), "exemplars": strings.Join(exemplarKinds(), ","),
 		"failures": choices(failureClasses()), "flags": choices(flagNames()), "thresholds": thresholdNames(),
 	}
 }

@@ -9,24 +9,29 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
 )
 
-// scheduleFlags are flags of both verbs that learn. Their defaults are those of method.Schedule; a test holds them to it.
+// scheduleFlags are flags of both verbs that learn. What is left out is the method's own default: see method.Schedule.
 type scheduleFlags struct {
-	BatchSize   int     `default:"32" help:"Examples a step."`
-	WeightDecay float64 `default:"0.02" help:"Decoupled weight decay of matrices; 0: none."`
-	Warmup      float64 `default:"0.1" help:"Share of the steps in which the rate rises; it then falls linearly; 0: none."`
+	BatchSize   *int     `placeholder:"N" help:"Examples a step. Default: 32."`
+	WeightDecay *float64 `placeholder:"DECAY" help:"Decoupled weight decay of matrices; 0: none. Default: 0.02."`
+	Warmup      *float64 `placeholder:"SHARE" help:"Share of the steps in which the rate rises; it then falls linearly; 0: none. Default: 0.1."`
 }
 
 // schedule says 0 in the way of method.Schedule, whose zero is the default.
-func (f scheduleFlags) schedule(epochs int, learningRate float64, workers int) method.Schedule {
-	return method.Schedule{
-		Epochs: epochs, BatchSize: f.BatchSize, LearningRate: learningRate, WeightDecay: orNone(f.WeightDecay), WarmupFraction: orNone(f.Warmup),
-		Workers: workers,
+func (f scheduleFlags) schedule(epochs *int, learningRate *float64, workers int) method.Schedule {
+	s := method.Schedule{Epochs: value(epochs), BatchSize: value(f.BatchSize), LearningRate: value(learningRate), Workers: workers}
+	if f.WeightDecay != nil {
+		s.WeightDecay = orNone(*f.WeightDecay)
 	}
+	if f.Warmup != nil {
+		s.WarmupFraction = orNone(*f.Warmup)
+	}
+	return s
 }
 
 // orNone is v, with the negative number that options have for none in the place of 0.
@@ -38,37 +43,35 @@ func orNone(v float64) float64 {
 }
 
 // validate refuses what options would take for a default or for none.
-func (f scheduleFlags) validate(epochs int, learningRate float64, seed uint64) error {
+func (f scheduleFlags) validate(epochs *int, learningRate *float64) error {
 	switch {
-	case epochs < 1:
-		return fmt.Errorf("--epochs=%d: choose 1 or more", epochs)
-	case f.BatchSize < 1 || f.BatchSize > method.MostBatch:
-		return fmt.Errorf("--batch-size=%d: choose 1 to %d", f.BatchSize, method.MostBatch)
-	case !(learningRate > 0 && learningRate < 100):
-		return fmt.Errorf("--learning-rate=%g: choose a small number above 0, such as 0.001", learningRate)
-	case !(f.WeightDecay >= 0 && f.WeightDecay < 100):
-		return fmt.Errorf("--weight-decay=%g: choose a small number, such as 0.02, or 0 for none", f.WeightDecay)
-	case !(f.Warmup >= 0 && f.Warmup < 1):
-		return fmt.Errorf("--warmup=%g: choose a share of the steps from 0 to below 1", f.Warmup)
-	case seed == 0:
-		return errors.New("--seed=0: choose 1 or more")
+	case epochs != nil && *epochs < 1:
+		return fmt.Errorf("--epochs=%d: choose 1 or more", *epochs)
+	case f.BatchSize != nil && (*f.BatchSize < 1 || *f.BatchSize > method.MostBatch):
+		return fmt.Errorf("--batch-size=%d: choose 1 to %d", *f.BatchSize, method.MostBatch)
+	case learningRate != nil && !(*learningRate > 0 && *learningRate < 100):
+		return fmt.Errorf("--learning-rate=%g: choose a small number above 0, such as 0.001", *learningRate)
+	case f.WeightDecay != nil && !(*f.WeightDecay >= 0 && *f.WeightDecay < 100):
+		return fmt.Errorf("--weight-decay=%g: choose a small number, such as 0.02, or 0 for none", *f.WeightDecay)
+	case f.Warmup != nil && !(*f.Warmup >= 0 && *f.Warmup < 1):
+		return fmt.Errorf("--warmup=%g: choose a share of the steps from 0 to below 1", *f.Warmup)
 	}
 	return nil
 }
 
 type pretrainCmd struct {
-	Data         string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
-	Out          string  `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
-	Classes      string  `placeholder:"GLOB,…" help:"Base classes by wnid or name, such as 'n9*'; !GLOB takes out. Default: all."`
-	Model        string  `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape: tiny, small or vilt-b32."`
-	Epochs       int     `default:"20" help:"Passes over the data."`
-	LearningRate float64 `default:"0.001" help:"Peak learning rate of AdamW."`
-	Drop         float64 `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
-	MaxText      int     `placeholder:"N" help:"Tokens that captions are cut to, and text positions of the model. Default: as many as the shape has."`
-	Orient       bool    `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
-	Seed         uint64  `default:"1" help:"Of all that is random."`
-	Force        bool    `help:"Start afresh where weights exist."`
-	JSON         bool    `help:"Print the result as JSON."`
+	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
+	Out          string   `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
+	Classes      string   `placeholder:"GLOB,…" help:"Base classes by wnid or name, such as 'n9*'; !GLOB takes out. Default: all."`
+	Model        string   `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape: tiny, small or vilt-b32."`
+	Epochs       *int     `placeholder:"N" help:"Passes over the data. Default: 20."`
+	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Default: 0.001."`
+	Drop         float64  `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
+	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to, and text positions of the model. Default: as many as the shape has."`
+	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
+	Seed         uint64   `default:"1" help:"Of all that is random."`
+	Force        bool     `help:"Start afresh where weights exist."`
+	JSON         bool     `help:"Print the result as JSON."`
 	scheduleFlags
 	resourceFlags
 	cacheMemory
@@ -78,7 +81,10 @@ func (c *pretrainCmd) Validate() error {
 	if !(c.Drop >= 0 && c.Drop < 1) {
 		return fmt.Errorf("--drop=%g: choose a share from 0 to below 1", c.Drop)
 	}
-	if err := c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed); err != nil {
+	if c.Seed == 0 {
+		return errors.New("--seed=0: choose 1 or more")
+	}
+	if err := c.scheduleFlags.validate(c.Epochs, c.LearningRate); err != nil {
 		return err
 	}
 	if err := c.resourceFlags.validate(); err != nil {
@@ -113,24 +119,24 @@ func (c *pretrainCmd) Run(ctx context.Context, e *env) error {
 type trainCmd struct {
 	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
 	Out          string   `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
-	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${methods}."`
-	Exemplars    string   `default:"masked" enum:"${exemplars}" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549)."`
+	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${aboutmethods}."`
+	Exemplars    string   `placeholder:"KIND" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549). Default: masked, and none for a method that replays nothing."`
 	Budget       *float64 `placeholder:"N" help:"Memory: what N whole examples a class take, in bytes. Default: 5."`
 	BudgetBytes  byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
-	Phases       int      `default:"10" help:"Number of phases; the first takes the remainder."`
 	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
 	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
 	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
 	Weights      string   `default:"random" placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Published or own weights: hf:dandelin/vilt-b32-mlm, downloaded once into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count); a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
-	Epochs       int      `default:"10" help:"Passes over the data of a phase."`
-	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`
+	Epochs       *int     `placeholder:"N" help:"Passes over the data of a phase. Default: 10."`
+	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Choose by --evaluate validation. Default: 0.01."`
 	FromBlock    *int     `name:"tune-from-block" placeholder:"K" help:"Tune block K and those behind it only, counted from 0 (so 1 to the number of blocks - 1), and the final norm. What comes out of the blocks below is computed once a sample and kept in half precision: in --cache-dir, or else in RUN until it is done, within --cache-size. Default: every block and the patch embedding are tuned."`
 	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
-	Seed         uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
 	Force        bool     `help:"Start afresh where a run exists."`
 	JSON         bool     `help:"Print the report as JSON."`
+	protocolFlags
+	learningFlags
 	scheduleFlags
 	resourceFlags
 	cacheMemory
@@ -143,12 +149,10 @@ func (c *trainCmd) Validate() error {
 		return fmt.Errorf("--budget=%g: choose a number of examples above 0, or --exemplars=none", *c.Budget)
 	case c.Repair != nil && !(*c.Repair >= 0):
 		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
-	case c.Exemplars == "none" && c.Repair != nil:
-		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
+	case c.Repair != nil && c.options(&env{}, "").WithDefaults().Exemplars == "none":
+		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars and a method that replays them")
 	case c.FromBlock != nil && *c.FromBlock < 1:
 		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
-	case c.Phases < 1:
-		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
 		return fmt.Errorf("--model=%s has no effect beside --weights=%s, which has a shape of its own: leave it out", c.Model, c.Weights)
 	case c.Model != "":
@@ -160,7 +164,7 @@ func (c *trainCmd) Validate() error {
 	if c.FromBlock != nil && resources.CacheDir == "" {
 		resources.CacheSize = 0 // it is of the cache in the run folder
 	}
-	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), resources.validate()); err != nil {
+	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), resources.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
@@ -169,7 +173,7 @@ func (c *trainCmd) Validate() error {
 func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
-		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
+		BudgetBytes: int64(c.BudgetBytes), Protocol: c.protocol(), Learning: c.learning(), Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: value(c.Seed),
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
 	if c.Budget != nil {
@@ -184,10 +188,20 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 	return o
 }
 
-func (c *trainCmd) effective(e *env) map[string]any { return c.options(e, "").Settings() }
+func (c *trainCmd) effective(e *env) map[string]any {
+	s := c.options(e, "").Settings()
+	if len(c.Seeds) > 0 {
+		delete(s, "seed")
+		s["seeds"] = c.Seeds
+	}
+	return s
+}
 
 func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	defer c.use()()
+	if len(c.Seeds) > 0 {
+		return c.several(ctx, e)
+	}
 	r, err := train.Run(ctx, c.options(e, ""))
 	if err != nil {
 		return err
@@ -196,10 +210,15 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	if c.JSON {
 		return json.NewEncoder(e.stdout).Encode(r)
 	}
-	last := r.Phases[len(r.Phases)-1]
-	_, err = fmt.Fprintf(e.stdout, "%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %d of %d bytes\n",
-		c.Out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, last.MemoryUsedBytes, last.MemoryBudgetBytes)
+	_, err = fmt.Fprintln(e.stdout, runLine(c.Out, r))
 	return err
+}
+
+// runLine is what came out of a run.
+func runLine(out string, r schemas.Report) string {
+	last := r.Phases[len(r.Phases)-1]
+	return fmt.Sprintf("%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %d of %d bytes",
+		out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, last.MemoryUsedBytes, last.MemoryBudgetBytes)
 }
 
 // byteSize is a size on the command line: a number with an optional B, kB, MB, GB, KiB, MiB or GiB.

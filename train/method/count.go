@@ -28,6 +28,8 @@ func (n *Network) count(batch []dataset.Sample) (tokens int, flop float64) {
 	switch {
 	case n.Tuner == nil:
 		return Count(c, batch, n.Classes, vilt.LearnsAll)
+	case n.frozen():
+		return Count(c, batch, n.Classes, vilt.LearnsHead)
 	case n.prefix == nil:
 		return Count(c, batch, n.Classes, vilt.LearnsTuned)
 	}

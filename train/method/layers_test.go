@@ -18,7 +18,7 @@ func encode(t testing.TB, w *vilt.Weights, tuner Tuner, batch []dataset.Sample, 
 	t.Helper()
 	g := gorgonia.NewGraph()
 	if tuner != nil {
-		o.ScaleShift, _ = tuner.Into(g)
+		tuner.Into(g, &o)
 	}
 	e, err := vilt.Build(g, w, len(batch)+1, o)
 	if err != nil {

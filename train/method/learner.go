@@ -3,6 +3,7 @@ package method
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mcil/mcil/dataset"
@@ -11,18 +12,49 @@ import (
 )
 
 // Learner learns phase after phase. It is not safe for concurrent use.
+//
+// A run calls Begin for phase 0, 1, ... in turn, and after each Fit. One that goes on after phase t calls Begin as far as t
+// without Fit, copies the checkpoint into State, and begins with t+1; one that goes on within a phase copies into State once
+// more after Begin. So what a phase starts from (a teacher, drawn prompts, a new adapter) is made in Begin, by the seed and
+// the phase, and State may grow there.
 type Learner interface {
-	// Fit learns from items, whose labels are positions in the order learned and below seen, the number of classes so far.
-	// What it does depends on the phase number and the items only, not on time or on the number of workers.
-	Fit(ctx context.Context, phase, seen int, items dataset.Items, progress func(Step)) error
-	// Infer answers for a batch of at most BatchSize examples.
+	// Begin prepares for a phase.
+	Begin(p Phase) error
+	// Fit learns the phase that was begun. What it does depends on the phase and the items only, not on time or on the number
+	// of workers.
+	Fit(ctx context.Context, l Lesson) error
+	// Infer answers for a batch of at most BatchSize examples, with logits over all classes that will be: those seen are
+	// the first.
 	Infer(batch []dataset.Sample, attention bool) (Output, error)
 	BatchSize() int
 	// Plan is the memory that learning takes with full batches.
 	Plan() Plan
-	// State is what a checkpoint holds, by reference: restoring is copying into it.
+	// State is what a checkpoint holds and what the learner keeps for later phases, by reference: restoring is copying into
+	// it.
 	State() []*vilt.Tensor
+	// Trained is how many values the steps of this phase change.
+	Trained() int
 	Close() error
+}
+
+// Phase is a phase and the classes so far. Labels are positions in the order learned.
+type Phase struct {
+	Index int // from 0
+	Old   int // classes of earlier phases: the labels below it
+	Seen  int // classes of this phase, too: the new ones' labels are from Old to below Seen
+}
+
+// Lesson is what there is to learn in a phase.
+type Lesson struct {
+	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them
+	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
+	Progress func(Step)    // may be nil
+	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
+	After func(epochs int, solver []*vilt.Tensor) error
+	// Epochs are done already, in a Fit that was interrupted after them. State must be as it was then, and From must hold
+	// what After was given then.
+	Epochs int
+	From   []*vilt.Tensor
 }
 
 // Keeper is a [Learner] that can keep on disk what is the same for a sample in every epoch.
@@ -45,35 +77,93 @@ type Step struct {
 	Took        time.Duration // with the batch at hand
 }
 
-// Names lists the methods.
-func Names() []string { return []string{"ssf"} }
-
-// Options are those of some methods. Zero means the default.
+// Options are what methods are told. Each reads what its [Spec] says.
 type Options struct {
+	Schedule Schedule
+	Head     string // kind of classifier: see [Heads]; default linear
+	Distill  Distill
 	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
 	// below, and the patch embedding, stay as published. 0: all are tuned.
 	TuneFromBlock int
+	Seed          uint64
 }
 
-// TunesFromBlock says whether the method called name reads [Options.TuneFromBlock].
-func TunesFromBlock(name string) bool { return name == "ssf" }
+// Settings of [Options] that not every method reads, as run.json calls them.
+const (
+	SettingHead               = "head"
+	SettingDistill            = "distill"
+	SettingDistillTemperature = "distill_temperature"
+	SettingTuneFromBlock      = "tune_from_block"
+)
+
+// Spec is what there is to know of a method before there is a learner.
+type Spec struct {
+	Name  string
+	About string // a few words
+	// Replays says that it learns from exemplars of old classes beside the new ones' examples. Settings of the memory are
+	// refused where it does not.
+	Replays bool
+	// Reads lists the settings above that it reads; the others are refused.
+	Reads []string
+	// Schedule has the method's own defaults, where they are not [Schedule]'s.
+	Schedule Schedule
+	// New returns a learner of classes classes in all.
+	New func(w *vilt.Weights, classes int, o Options) (Learner, error)
+}
+
+// Specs lists the methods, the default first.
+func Specs() []Spec { return []Spec{ssf(), finetune(), linear()} }
+
+// Names lists the methods' names.
+func Names() (names []string) {
+	for _, s := range Specs() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// SpecOf returns the method called name.
+func SpecOf(name string) (Spec, error) {
+	specs := Specs()
+	if i := slices.IndexFunc(specs, func(s Spec) bool { return s.Name == name }); i >= 0 {
+		return specs[i], nil
+	}
+	return Spec{}, fmt.Errorf("method %q: unknown: use one of %v", name, Names())
+}
 
 // New returns the learner called name for classes classes in all.
-func New(name string, w *vilt.Weights, classes int, s Schedule, seed uint64, o Options) (Learner, error) {
-	if err := s.Validate(); err != nil {
+func New(name string, w *vilt.Weights, classes int, o Options) (Learner, error) {
+	s, err := SpecOf(name)
+	if err != nil {
 		return nil, err
 	}
-	if depth := w.Config.Depth; o.TuneFromBlock < 0 || o.TuneFromBlock >= depth {
-		return nil, fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", o.TuneFromBlock, depth-1, depth)
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
-	if o.TuneFromBlock > 0 && !TunesFromBlock(name) {
+	depth := w.Config.Depth
+	switch from := o.TuneFromBlock; {
+	case from < 0 || from >= depth:
+		return nil, fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", from, depth-1, depth)
+	case from > 0 && !slices.Contains(s.Reads, SettingTuneFromBlock):
 		return nil, fmt.Errorf("tune-from-block has no effect on method %s: leave it out", name)
 	}
-	switch name {
-	case "ssf":
-		return newSSF(w, classes, s, seed, o)
+	return s.New(w, classes, o)
+}
+
+// Validate says what about o cannot be. Zero values are defaults.
+func (o Options) Validate() error {
+	if o.Head != "" {
+		if err := checkHead(o.Head); err != nil {
+			return err
+		}
 	}
-	return nil, fmt.Errorf("method %q: unknown: use one of %v", name, Names())
+	switch d := o.Distill; {
+	case !(d.Weight >= 0 && d.Weight < 1e6):
+		return fmt.Errorf("distillation weight %g: must be 0 or more", d.Weight)
+	case !(d.Temperature >= 0 && d.Temperature < 1e6):
+		return fmt.Errorf("distillation temperature %g: must be above 0", d.Temperature)
+	}
+	return o.Schedule.Validate()
 }
 
 // Restore copies saved tensors into a learner's state.

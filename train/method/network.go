@@ -15,23 +15,33 @@ import (
 type Tuner interface {
 	// Tensors lists what is trained, by reference.
 	Tensors() []*vilt.Tensor
-	// Into puts it into g. It returns the hook for [vilt.Options.ScaleShift] and the nodes in the order of Tensors.
-	Into(g *gorgonia.ExprGraph) (hook func(place string, width int) (gamma, beta *gorgonia.Node), nodes gorgonia.Nodes)
+	// Into puts it into g, and sets the hooks of o by which the encoder will use it. It returns the nodes in the order of
+	// Tensors.
+	Into(g *gorgonia.ExprGraph, o *vilt.Options) gorgonia.Nodes
 }
 
-// Network is a ViLT encoder with a linear classifier over its pooled feature, compiled twice: a graph that is
+// Network is a ViLT encoder with a classifier over its pooled feature, compiled twice: a graph that is
 // differentiated by what is trained, and one that is only run forward. Both share the parameters' memory, so a step of the
 // first is seen by the second. They share all other memory too, as they take turns.
 type Network struct {
 	Weights *vilt.Weights
 	Tuner   Tuner          // nil: every weight of the encoder is trained
-	Head    []*vilt.Tensor // weight [K,D] and bias [K]
+	Head    []*vilt.Tensor // the classifier's: weight [K,D] and bias [K] of a linear one
 	Classes int            // K
 
+	o        NetworkOptions
 	maxBatch int
 	prefix   *prefix // the part that is not tuned; nil: there is none
 	train    *machine
 	infer    *machine
+	teacher  [][]float32 // what Freeze copied, in the order of Trained
+}
+
+// NetworkOptions say what is behind the encoder. Zero means the default.
+type NetworkOptions struct {
+	Head    string // kind of classifier: see [Heads]; default linear
+	Distill Distill
+	Seed    uint64 // of classifiers that are drawn
 }
 
 // partial is a Tuner of which nothing is before a block: the part of the encoder below is run once for a sample.
@@ -50,18 +60,22 @@ type machine struct {
 	prefix   *prefix              // where the encoder begins with a block: what its rows come from
 }
 
-// NewNetwork prepares a network for classes classes and batches of at most maxBatch examples. The classifier starts at
-// zero, so that a class which has not been learned has no direction of its own.
+// NewNetwork prepares a network with a linear classifier for classes classes and batches of at most maxBatch examples.
 func NewNetwork(w *vilt.Weights, tuner Tuner, classes, maxBatch int) (*Network, error) {
-	d := w.Config.Width
-	n := &Network{
-		Weights: w, Tuner: tuner, Classes: classes, maxBatch: maxBatch,
-		Head: []*vilt.Tensor{
-			{Name: "head.weight", Shape: []int{classes, d}, Data: make([]float32, classes*d)},
-			{Name: "head.bias", Shape: []int{classes}, Data: make([]float32, classes)},
-		},
+	return NewNetworkWith(w, tuner, classes, maxBatch, NetworkOptions{})
+}
+
+// NewNetworkWith is [NewNetwork] with options.
+func NewNetworkWith(w *vilt.Weights, tuner Tuner, classes, maxBatch int, o NetworkOptions) (*Network, error) {
+	if o.Head == "" {
+		o.Head = HeadLinear
 	}
+	o.Distill = o.Distill.WithDefaults()
+	n := &Network{Weights: w, Tuner: tuner, Classes: classes, o: o, maxBatch: maxBatch}
 	var err error
+	if n.Head, err = headTensors(o.Head, w.Config, classes, o.Seed); err != nil {
+		return nil, err
+	}
 	if t, ok := tuner.(partial); ok && t.FromBlock() > 0 {
 		n.prefix = &prefix{block: t.FromBlock()}
 	}
@@ -97,6 +111,9 @@ func (n *Network) Trained() []*vilt.Tensor {
 	return append(append([]*vilt.Tensor(nil), tensors...), n.Head...)
 }
 
+// frozen says that nothing of the encoder is trained or tuned: no gradient goes back into it.
+func (n *Network) frozen() bool { return n.Tuner != nil && len(n.Tuner.Tensors()) == 0 }
+
 // building guards gorgonia.Grad, which writes to a node that all graphs of the process share.
 var building sync.Mutex
 
@@ -104,7 +121,7 @@ func (n *Network) compile(train bool) (*machine, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
-	o := vilt.Options{Train: train && n.Tuner == nil, ForwardOnly: !train}
+	o := vilt.Options{Train: train && n.Tuner == nil, ForwardOnly: !train || n.frozen(), LastOnly: train && n.frozen()}
 	if !train {
 		o.Beside = n.train.encoder
 	}
@@ -113,7 +130,7 @@ func (n *Network) compile(train bool) (*machine, error) {
 	}
 	var variables gorgonia.Nodes
 	if n.Tuner != nil {
-		o.ScaleShift, variables = n.Tuner.Into(g)
+		variables = n.Tuner.Into(g, &o)
 	}
 	m := &machine{prefix: n.prefix}
 	var err error
@@ -123,18 +140,23 @@ func (n *Network) compile(train bool) (*machine, error) {
 	m.features = m.encoder.Features
 	variables = append(variables, m.encoder.Weights...)
 	p := m.encoder.Packing
-	weight, bias := vilt.Node(g, n.Head[0]), vilt.Node(g, n.Head[1])
-	variables = append(variables, weight, bias)
-	m.logits, err = op.Apply(op.NewClassify(p, n.Weights.Config.Width, n.Classes),
-		op.Input{Node: m.features, Wanted: true}, op.Input{Node: weight, Wanted: true}, op.Input{Node: bias, Wanted: true})
-	if err != nil {
+	var head gorgonia.Nodes
+	for _, t := range n.Head {
+		head = append(head, vilt.Node(g, t))
+	}
+	variables = append(variables, head...)
+	if m.logits, err = applyHead(n.o.Head, p, n.Weights.Config, n.Classes, m.features, !n.frozen(), head); err != nil {
 		return nil, err
 	}
 	if !train {
 		m.vm = op.NewMachine(g)
 		return m, nil
 	}
-	if m.loss, err = op.Apply(op.NewCrossEntropy(p, n.Classes), op.Input{Node: m.logits, Wanted: true}); err != nil {
+	var loss op.Layer = op.NewCrossEntropy(p, n.Classes)
+	if d := n.o.Distill; d.Weight > 0 {
+		loss = op.NewDistilled(p, n.Classes, d.Weight, d.Temperature)
+	}
+	if m.loss, err = op.Apply(loss, op.Input{Node: m.logits, Wanted: true}); err != nil {
 		return nil, err
 	}
 	grads, err := gorgonia.Grad(m.loss, variables...)
@@ -186,8 +208,19 @@ func (m *machine) run() error {
 	return m.vm.RunAll()
 }
 
-// Step trains on one batch and returns its loss.
+// Step trains on one batch, by the labels alone, and returns its loss.
 func (n *Network) Step(batch []dataset.Sample, active int, solver gorgonia.Solver) (float64, error) {
+	return n.step(batch, active, 0, solver)
+}
+
+// step is Step with a teacher for the first old classes: see [Network.Freeze].
+func (n *Network) step(batch []dataset.Sample, active, old int, solver gorgonia.Solver) (float64, error) {
+	n.train.encoder.Packing.Old = 0
+	if old > 0 && n.o.Distill.Weight > 0 {
+		if err := n.teach(batch, old); err != nil {
+			return 0, fmt.Errorf("teacher: %w", err)
+		}
+	}
 	if err := n.train.load(batch, active); err != nil {
 		return 0, err
 	}

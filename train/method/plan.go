@@ -13,7 +13,7 @@ import (
 // process holds less as long as batches are smaller. What a run holds around its network, the run fills in.
 type Plan struct {
 	Weights     int64 // of the encoder
-	Tuned       int64 // of the tuner and the classifier
+	Tuned       int64 // of the tuner and the classifier, and of their teacher
 	Moments     int64 // AdamW's, of all that is trained
 	Activations int64 // outputs of layers, and what their derivatives read
 	Gradients   int64
@@ -88,6 +88,9 @@ func (n *Network) Plan() Plan {
 		p.Tuned += size(n.Tuner.Tensors())
 	}
 	p.Scratch = l.Scratch + l.Inputs - p.Weights - p.Tuned // inputs are these and what a batch brings
+	if n.o.Distill.Weight > 0 {
+		p.Tuned += size(n.Trained()) // the teacher's
+	}
 	c := n.Weights.Config
 	p.Packing = kernel.PackingBytes(c.Width * max(c.Hidden, 3*c.Width, c.PatchSize()))
 	return p

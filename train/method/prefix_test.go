@@ -136,7 +136,7 @@ func prefixRun(t *testing.T, f *cache.Folder, between func()) (state []*vilt.Ten
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := New("ssf", w, 4, Schedule{Epochs: 3, BatchSize: 4, Workers: 2}, 1, Options{TuneFromBlock: 2})
+	l, err := New("ssf", w, 4, Options{Schedule: Schedule{Epochs: 3, BatchSize: 4, Workers: 2}, Seed: 1, TuneFromBlock: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,8 @@ func prefixRun(t *testing.T, f *cache.Folder, between func()) (state []*vilt.Ten
 	}
 	items := list(randomSamples(c, 4))
 	for phase := range 2 {
-		if err := l.Fit(t.Context(), phase, 4, items, func(s Step) { flop += s.FLOP }); err != nil {
+		lesson := Lesson{Items: items, Progress: func(s Step) { flop += s.FLOP }}
+		if err := errors.Join(l.Begin(Phase{Index: phase, Seen: 4}), l.Fit(t.Context(), lesson)); err != nil {
 			t.Fatal(err)
 		}
 		if between != nil {
@@ -312,7 +313,7 @@ func TestTuneFromBlockBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []int{-1, 3, 4} {
-		_, err := New("ssf", w, 2, Schedule{}, 1, Options{TuneFromBlock: k})
+		_, err := New("ssf", w, 2, Options{Seed: 1, TuneFromBlock: k})
 		if err == nil || !strings.Contains(err.Error(), "must be between 1 and 2, for the encoder has 3 blocks") {
 			t.Errorf("block %d: %v", k, err)
 		}

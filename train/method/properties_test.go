@@ -2,6 +2,7 @@ package method
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -289,13 +290,13 @@ func TestPhasesAreShuffledApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := func(seed uint64, phase int) []int {
-		l, err := New("ssf", w, 4, Schedule{Epochs: 2, BatchSize: 4}, seed, Options{})
+		l, err := New("ssf", w, 4, Options{Schedule: Schedule{Epochs: 2, BatchSize: 4}, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
 		items := &recorder{samples: randomSamples(c, 4)}
-		if err := l.Fit(t.Context(), phase, 4, items, nil); err != nil {
+		if err := errors.Join(l.Begin(Phase{Index: phase, Seen: 4}), l.Fit(t.Context(), Lesson{Items: items})); err != nil {
 			t.Fatal(err)
 		}
 		return items.asked

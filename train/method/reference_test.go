@@ -187,7 +187,36 @@ func (r *reference) run(s dataset.Sample) (feature, logits []float64, probs [][]
 	for i, v := range feature {
 		feature[i] = math.Tanh(v)
 	}
-	return feature, r.dense("head", feature), probs
+	return feature, r.head(feature), probs
+}
+
+// head is the classifier, of the kind that its parameters show.
+func (r *reference) head(feature []float64) []float64 {
+	switch {
+	case r.ps["head.sigma"] != nil:
+		length := func(x []float64) (sum float64) {
+			for _, v := range x {
+				sum += v * v
+			}
+			return math.Sqrt(sum)
+		}
+		var logits []float64
+		for row := range slices.Chunk(r.ps["head.weight"], len(feature)) {
+			var dot float64
+			for i, v := range row {
+				dot += v * feature[i]
+			}
+			logits = append(logits, r.ps["head.sigma"][0]*dot/length(row)/length(feature))
+		}
+		return logits
+	case r.ps["head.hidden.weight"] != nil:
+		hidden := r.layerNorm("head.norm", r.dense("head.hidden", feature))
+		for i, v := range hidden {
+			hidden[i] = v / 2 * (1 + math.Erf(v/math.Sqrt2))
+		}
+		return r.dense("head", hidden)
+	}
+	return r.dense("head", feature)
 }
 
 // loss is the mean cross-entropy over the first active classes.

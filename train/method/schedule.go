@@ -1,6 +1,7 @@
 package method
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,15 @@ func (s Schedule) WithDefaults() Schedule {
 	return s
 }
 
+// Or returns s with every zero field as other has it.
+func (s Schedule) Or(other Schedule) Schedule {
+	return Schedule{
+		Epochs: cmp.Or(s.Epochs, other.Epochs), BatchSize: cmp.Or(s.BatchSize, other.BatchSize), LearningRate: cmp.Or(s.LearningRate, other.LearningRate),
+		WeightDecay: cmp.Or(s.WeightDecay, other.WeightDecay), WarmupFraction: cmp.Or(s.WarmupFraction, other.WarmupFraction),
+		Workers: cmp.Or(s.Workers, other.Workers),
+	}
+}
+
 // Decay is the weight decay in effect.
 func (s Schedule) Decay() float64 { return max(0, s.WeightDecay) }
 
@@ -81,6 +91,7 @@ func (s Schedule) rate(i, total int) float32 {
 // FitOptions say what a call of [Network.Fit] learns and what it tells.
 type FitOptions struct {
 	Active   int        // the first so many classes compete; 0: all
+	Old      int        // the first so many are the teacher's, where the network distills: see [Network.Freeze]
 	Seed     uint64     // of order and augmentation
 	Progress func(Step) // may be nil
 	// After, if not nil, is called at the end of every epoch with the number of epochs done and with what From takes.
@@ -91,7 +102,8 @@ type FitOptions struct {
 	From   []*vilt.Tensor
 }
 
-// Fit runs the schedule over items: AdamW on the network's trained tensors, with cross-entropy over the active classes.
+// Fit runs the schedule over items: AdamW on the network's trained tensors, with cross-entropy over the active classes, and
+// where there are old ones and the network distills, the teacher's answers.
 func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o FitOptions) error {
 	s = s.WithDefaults()
 	loader := dataset.Loader{Items: items, BatchSize: s.BatchSize, Workers: s.Workers, Shuffle: true, Seed: o.Seed}
@@ -121,7 +133,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		began := time.Now()
 		solver.LearningRate = s.rate(done, total)
-		loss, err := n.Step(batch, o.Active, solver)
+		loss, err := n.step(batch, o.Active, o.Old, solver)
 		if err != nil {
 			return err
 		}
@@ -129,6 +141,10 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		done++
 		if o.Progress != nil {
 			step.Tokens, step.FLOP = n.count(batch)
+			if o.Old > 0 && n.o.Distill.Weight > 0 {
+				_, teacher := Count(n.Weights.Config, batch, n.Classes, vilt.LearnsNothing)
+				step.FLOP += teacher
+			}
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {

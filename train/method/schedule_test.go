@@ -10,3 +10,11 @@ func TestScheduleBoundsBatches(t *testing.T) {
 		}
 	}
 }
+
+// What is given stands before a method's own default, and none before a default, too.
+func TestScheduleOr(t *testing.T) {
+	given, own := Schedule{Epochs: 3, WeightDecay: -1}, Schedule{Epochs: 5, LearningRate: 2, WeightDecay: 0.1, Workers: 4}
+	if got, want := given.Or(own), (Schedule{Epochs: 3, LearningRate: 2, WeightDecay: -1, Workers: 4}); got != want {
+		t.Errorf("%+v, not %+v", got, want)
+	}
+}

@@ -63,6 +63,7 @@ func TestGradients(t *testing.T) {
 	v := func(n int) input { return input{shape: tensor.Shape{n}} }
 	near1 := func(n int) input { return input{shape: tensor.Shape{n}, mean: 1} }
 	p := testPacking()
+	p.Old, p.Teacher = 3, []float32{1, -2, 0.5, 0, 0, 3, -1, 2, 1}
 	s := &Scratch{}
 	rows := p.Rows
 	batch := func() int { return len(p.Seqs) }
@@ -100,6 +101,9 @@ func TestGradients(t *testing.T) {
 		{"pool tuned", NewPool(p, s, d, eps), batch, with(pool, pairs(d)...)},
 		{"classify", NewClassify(p, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},
 		{"cross-entropy", NewCrossEntropy(p, classes), batch, []input{m(p.MaxBatch, classes)}},
+		{"distillation", NewDistilled(p, classes, 1.5, 2), batch, []input{m(p.MaxBatch, classes)}},
+		{"cosine", NewCosine(p, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), near1(1)}},
+		{"norm and gelu", NewNormGELU(p, d, eps), batch, []input{m(p.MaxBatch, d), near1(d), v(d)}},
 	} {
 		t.Run(c.name, func(t *testing.T) { checkGradients(t, c.layer, c.rows, c.inputs) })
 	}

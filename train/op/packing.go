@@ -20,6 +20,11 @@ type Packing struct {
 	PatchPos []int32 // raster index of each patch in its full grid
 	Labels   []int32 // [B]
 	Active   int     // classes that compete, [0,Active); 0 means all
+
+	// Teacher is what another network says of the batch, to be distilled: its logits [B,Old] of the first Old classes. An Old
+	// of 0 means that there is none.
+	Teacher []float32
+	Old     int
 }
 
 // Sequence is one example of a packing.

@@ -67,13 +67,15 @@ func (s *SSF) Count() int {
 	return n
 }
 
-// Into puts the vectors into g. It returns the hook for [vilt.Options.ScaleShift] and the nodes in the order of Tensors.
-func (s *SSF) Into(g *gorgonia.ExprGraph) (hook func(place string, width int) (gamma, beta *gorgonia.Node), nodes gorgonia.Nodes) {
+// Into puts the vectors into g, and the encoder that will be built with o to use them. It returns the nodes in the order of
+// Tensors.
+func (s *SSF) Into(g *gorgonia.ExprGraph, o *vilt.Options) (nodes gorgonia.Nodes) {
 	for _, t := range s.tensors {
 		nodes = append(nodes, vilt.Node(g, t))
 	}
-	return func(place string, _ int) (*gorgonia.Node, *gorgonia.Node) {
+	o.ScaleShift = func(place string, _ int) (*gorgonia.Node, *gorgonia.Node) {
 		i := s.at[place]
 		return nodes[i], nodes[i+1]
-	}, nodes
+	}
+	return nodes
 }

@@ -66,12 +66,13 @@ func TestSSFInto(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewSSF(c, 1)
-	hook, nodes := s.Into(gorgonia.NewGraph())
+	var o vilt.Options
+	nodes := s.Into(gorgonia.NewGraph(), &o)
 	if len(nodes) != len(s.Tensors()) {
 		t.Fatalf("%d nodes of %d vectors", len(nodes), len(s.Tensors()))
 	}
 	for i, p := range vilt.Places(c) {
-		gamma, beta := hook(p.Name, p.Width)
+		gamma, beta := o.ScaleShift(p.Name, p.Width)
 		for k, n := range []*gorgonia.Node{gamma, beta} {
 			x := s.Tensors()[2*i+k]
 			if n.Name() != x.Name || n.Shape()[0] != p.Width || &n.Value().Data().([]float32)[0] != &x.Data[0] {

@@ -23,7 +23,7 @@ func learned(t *testing.T, g *golden, ssf *tune.SSF, keepLayers bool) map[string
 	trained := g.weights.Tensors()
 	var variables gorgonia.Nodes
 	if ssf != nil {
-		o.ScaleShift, variables = ssf.Into(graph)
+		variables = ssf.Into(graph, &o)
 		trained = ssf.Tensors()
 	}
 	e, err := vilt.Build(graph, g.weights, len(g.samples)+1, o)

@@ -5,6 +5,7 @@ type Learns int
 
 const (
 	LearnsNothing Learns = iota // forward only
+	LearnsHead                  // the classifier on a frozen encoder
 	LearnsTuned                 // scale and shift on a frozen encoder, and the classifier
 	LearnsAll                   // every weight
 )
@@ -87,7 +88,7 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 		}
 	}
 	d, h, all := c.Width, c.Hidden, learns == LearnsAll
-	input := learns != LearnsNothing
+	input := learns >= LearnsTuned
 	linear(patches, c.PatchSize(), d, 1, false, all)
 	linear(rows, d, 3*d, c.Depth-1, input, all)
 	linear(rows, d, d, c.Depth-1, input, all)
@@ -110,7 +111,7 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 	}
 	linear(b, d, d, 1, input, all) // the pooler
 	if classes > 0 {
-		linear(b, d, classes, 1, input, input)
+		linear(b, d, classes, 1, input, learns >= LearnsHead)
 	}
 }
 
@@ -118,7 +119,7 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 // the rows, over rows that all heads share.
 func (c Config) attention(rows, n int, learns Learns, add func(p Product, count int)) {
 	scores := func(queries, width, batch, count int) {
-		if learns != LearnsNothing {
+		if learns >= LearnsTuned {
 			count *= 2
 			add(Product{FormTN, rows, queries, width, batch}, count) // dv = pT dy; dk = dsT q
 		}

@@ -65,6 +65,7 @@ func TestProducts(t *testing.T) {
 		{FormTN, 3, 2, 8, 1}:   2,
 	}
 	tuned := with(backward)
+	head := with(map[Product]int{{FormTN, 7, 3, 8, 1}: 1})
 	for p, n := range map[Product]int{
 		{FormTN, 8, 5, 12, 1}:  1,
 		{FormTN, 24, 15, 8, 1}: 2,
@@ -78,7 +79,7 @@ func TestProducts(t *testing.T) {
 	} {
 		backward[p] += n
 	}
-	for learns, want := range map[Learns]map[Product]int{LearnsNothing: forward, LearnsTuned: tuned, LearnsAll: with(backward)} {
+	for learns, want := range map[Learns]map[Product]int{LearnsNothing: forward, LearnsHead: head, LearnsTuned: tuned, LearnsAll: with(backward)} {
 		got := c.Products(batch, 7, learns)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("learns %d: products\n%v, want\n%v", learns, got, want)

@@ -134,7 +134,7 @@ func seen(t *testing.T, w *vilt.Weights, ssf *tune.SSF, samples []dataset.Sample
 	graph := gorgonia.NewGraph()
 	o := vilt.Options{ForwardOnly: true, KeepLayers: keepLayers}
 	if ssf != nil {
-		o.ScaleShift, _ = ssf.Into(graph)
+		ssf.Into(graph, &o)
 	}
 	e, err := vilt.Build(graph, w, len(samples)+1, o)
 	if err != nil {

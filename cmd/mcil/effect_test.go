@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mcil/mcil/train/method"
+)
+
+// flagValues has, for each flag of mcil train that decides a result, values that are not the default's. What else must be
+// said for a value to be allowed stands behind it. Every flag is here or in [flagsWithoutEffect].
+func flagValues() map[string][]string {
+	return map[string][]string{
+		"exemplars": {"raw", "none"}, "budget": {"3"}, "budget-bytes": {"1MiB"}, "repair": {"0", "0.9"},
+		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
+		"classes": {"n01*"}, "order": {"natural", "7"}, "weights": {"w"}, "model": {"small"}, "max-text": {"60"}, "exif-orientation": {""},
+		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
+		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
+	}
+}
+
+// flagsWithoutEffect change where things are, how long they take or what is said, and nothing that comes out. The method and
+// the data are what the others are tried on.
+var flagsWithoutEffect = []string{"data", "out", "method", "force", "json", "threads", "workers", "cache-dir", "cache-size", "cache-memory", "help", "config", "version"}
+
+// Each flag of mcil train, with each method, changes the settings, which decide the digest of the run, or is refused in one
+// line. What a flag changes in what is learned is the business of other tests.
+func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
+	settings := func(args string) (map[string]any, error) {
+		var c cli
+		parser, err := kong.New(&c, kongVars(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(strings.Fields("train --data d --out r " + args)); err != nil {
+			return nil, err
+		}
+		return c.Train.effective(&env{}), nil
+	}
+	known := map[string]bool{}
+	for _, name := range flagsWithoutEffect {
+		known[name] = true
+	}
+	values := flagValues()
+	for name := range values {
+		if known[name] {
+			t.Errorf("--%s is said to have an effect and to have none", name)
+		}
+		known[name] = true
+	}
+	var c cli
+	parser, err := kong.New(&c, kongVars(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range parser.Model.Children {
+		if verb.Name != "train" {
+			continue
+		}
+		for _, f := range verb.Flags {
+			if !known[f.Name] {
+				t.Errorf("--%s is a flag of mcil train that this test does not know", f.Name)
+			}
+			delete(known, f.Name)
+		}
+	}
+	for name := range known {
+		if name != "help" && name != "config" && name != "version" {
+			t.Errorf("--%s is no flag of mcil train", name)
+		}
+	}
+	refused := map[string][]string{}
+	for _, m := range method.Names() {
+		base, err := settings("--method " + m)
+		if err != nil {
+			t.Fatalf("%s without flags: %v", m, err)
+		}
+		for name, all := range values {
+			for _, v := range all {
+				flag := fmt.Sprintf("--%s=%s", name, v)
+				if v == "" {
+					flag = "--" + name
+				}
+				got, err := settings("--method " + m + " " + flag)
+				switch {
+				case err != nil && strings.Contains(err.Error(), "\n"):
+					t.Errorf("%s %s: refused in more than a line: %v", m, flag, err)
+				case err != nil:
+					refused[m] = append(refused[m], name)
+				case reflect.DeepEqual(got, base) && !(name == "exemplars" && v == base["exemplars"]):
+					t.Errorf("%s %s: no effect, and not refused", m, flag)
+				}
+			}
+		}
+	}
+	for m, want := range map[string]int{"ssf": 0, "linear": 1, "finetune": 6} { // raw, a budget of either kind, both repairs, balanced
+		if len(refused[m]) != want {
+			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
+		}
+	}
+}
+
+func TestMeanAndDeviation(t *testing.T) {
+	for _, c := range []struct {
+		v               []float64
+		mean, deviation float64
+	}{{[]float64{4}, 4, 0}, {[]float64{1, 3}, 2, 1.4142135623730951}, {[]float64{2, 4, 4, 4, 5, 5, 7, 9}, 5, 2.1380899352993952}} {
+		if mean, deviation := meanAndDeviation(c.v); mean-c.mean > 1e-12 || c.mean-mean > 1e-12 || deviation-c.deviation > 1e-12 || c.deviation-deviation > 1e-12 {
+			t.Errorf("of %v: %g ± %g, not %g ± %g", c.v, mean, deviation, c.mean, c.deviation)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/method"
+)
+
+// learningFlags say how a phase is learned. The paper says nothing of any of it: choose by --evaluate validation.
+type learningFlags struct {
+	Head               string   `placeholder:"KIND" help:"Classifier: ${heads}. The first is the default."`
+	Distill            *float64 `placeholder:"WEIGHT" help:"Keep what the network said of old classes before the phase, with this weight in the loss. Default: 0, off."`
+	DistillTemperature *float64 `placeholder:"T" help:"Temperature at which it is kept. Default: 2."`
+	Mixing             string   `placeholder:"KIND" help:"natural (the default): each new example and each exemplar once an epoch; balanced: each class as often as the largest."`
+	Augment            string   `placeholder:"NAME,…" help:"Change pictures at random, exemplars' too: flip, jitter. Default: none, as ViLT trains."`
+	MaskNew            *float64 `placeholder:"SHARE" help:"Share of patches and tokens that new examples lose at random, so that they are like masked exemplars; 0.6 or so is theirs. Not of the paper. Default: 0, off."`
+}
+
+func (f learningFlags) validate() error {
+	for _, p := range []struct {
+		name string
+		v    *float64
+		ok   func(v float64) bool
+		hint string
+	}{
+		{"distill", f.Distill, func(v float64) bool { return v >= 0 && v < 1e6 }, "a weight, such as 1, or 0 for none"},
+		{"distill-temperature", f.DistillTemperature, func(v float64) bool { return v > 0 && v < 1e6 }, "a number above 0, such as 2"},
+		{"mask-new", f.MaskNew, func(v float64) bool { return v >= 0 && v < 1 }, "a share from 0 to below 1"},
+	} {
+		if p.v != nil && !p.ok(*p.v) {
+			return fmt.Errorf("--%s=%g: choose %s", p.name, *p.v, p.hint)
+		}
+	}
+	return nil
+}
+
+func (f learningFlags) learning() train.LearningOptions {
+	return train.LearningOptions{
+		Head: f.Head, Distill: value(f.Distill), DistillTemperature: value(f.DistillTemperature), Mixing: f.Mixing, Augment: f.Augment, MaskNew: value(f.MaskNew),
+	}
+}
+
+// methodHelp says what each method is, in one line.
+func methodHelp() string {
+	var all []string
+	for _, s := range method.Specs() {
+		all = append(all, fmt.Sprintf("%s (%s)", s.Name, s.About))
+	}
+	return strings.Join(all, "; ")
+}

@@ -1,0 +1,132 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/method"
+)
+
+// LearningOptions say how the examples of a phase are learned. Zero means the default. A method that does not read one of
+// them refuses it.
+type LearningOptions struct {
+	Head               string  // kind of classifier: see method.Heads; default linear
+	Distill            float64 // weight of what the network said before the phase; default 0: none
+	DistillTemperature float64 // default 2
+	// Mixing is natural (the default: every new example and every exemplar once an epoch) or balanced (every class equally
+	// often, for which exemplars are repeated).
+	Mixing  string
+	Augment string // see dataset.ParseAugment; default none, as ViLT trains
+	// MaskNew is the share of patches and tokens that new examples lose at random, each time others, so that they look more
+	// like masked exemplars, in [0,1); default 0. The paper has no such thing; CIM compresses new examples likewise.
+	MaskNew float64
+}
+
+// Mixings.
+const (
+	mixingNatural  = "natural"
+	mixingBalanced = "balanced"
+)
+
+// Mixings lists the words of LearningOptions.Mixing, the default first.
+func Mixings() []string { return []string{mixingNatural, mixingBalanced} }
+
+// withDefaults fills in what the method reads.
+func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOptions {
+	if l.Head == "" && slices.Contains(spec.Reads, method.SettingHead) {
+		l.Head = method.Heads()[0]
+	}
+	d := l.distill().WithDefaults()
+	l.DistillTemperature = d.Temperature
+	if l.Mixing == "" && keeps {
+		l.Mixing = mixingNatural
+	}
+	if a, err := dataset.ParseAugment(l.Augment); err == nil {
+		l.Augment = a.String()
+	}
+	return l
+}
+
+func (l LearningOptions) distill() method.Distill {
+	return method.Distill{Weight: l.Distill, Temperature: l.DistillTemperature}
+}
+
+// copies says whether examples are changed for each step, which takes memory of its own.
+func (l LearningOptions) copies() bool {
+	return l.MaskNew > 0 || l.Augment != "" && l.Augment != "none"
+}
+
+// validate refuses what cannot be, and what would have no effect, of options with their defaults.
+func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) error {
+	for _, s := range []struct {
+		setting string
+		given   bool
+	}{
+		{method.SettingHead, l.Head != ""},
+		{method.SettingDistill, l.Distill != 0},
+		{method.SettingDistillTemperature, l.DistillTemperature != 0},
+	} {
+		if s.given && !slices.Contains(spec.Reads, s.setting) {
+			return fmt.Errorf("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
+		}
+	}
+	if _, err := dataset.ParseAugment(l.Augment); err != nil {
+		return err
+	}
+	switch {
+	case l.DistillTemperature != 0 && l.Distill == 0:
+		return fmt.Errorf("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
+	case l.Distill != 0 && phases == 1:
+		return fmt.Errorf("distillation has no effect in a single phase: leave it out, or choose more phases")
+	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
+		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
+	case l.Mixing != "" && !keeps:
+		return fmt.Errorf("mixing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
+	case !(l.MaskNew >= 0 && l.MaskNew < 1):
+		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
+	}
+	return method.Options{Head: l.Head, Distill: l.distill()}.Validate()
+}
+
+// settings adds what applies, of options with their defaults.
+func (l LearningOptions) settings(s map[string]any) {
+	if l.Head != "" {
+		s[method.SettingHead] = l.Head
+	}
+	if l.Distill != 0 {
+		s[method.SettingDistill], s[method.SettingDistillTemperature] = l.Distill, l.DistillTemperature
+	}
+	if l.Mixing != "" {
+		s["mixing"] = l.Mixing
+	}
+	s["augment"] = l.Augment
+	if l.MaskNew != 0 {
+		s["mask_new"] = l.MaskNew
+	}
+}
+
+// lesson is what there is to learn in phase t: the new classes' examples, and what the memory replays.
+func (r *run) lesson(t int) (method.Lesson, error) {
+	l := r.o.Learning
+	augment, err := dataset.ParseAugment(l.Augment)
+	if err != nil {
+		return method.Lesson{}, err
+	}
+	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[t])
+	items := dataset.Concat{dataset.Thin{Items: fresh, Drop: l.MaskNew}, r.store.Replay(r.o.Repair)}
+	augment.Items = items
+	if l.Mixing != mixingBalanced {
+		return method.Lesson{Items: augment, Fresh: fresh}, nil
+	}
+	groups := make([][]int, r.seen(t))
+	for i, row := range fresh.Indices {
+		label := r.position[fresh.Rows.Label(row)]
+		groups[label] = append(groups[label], i)
+	}
+	for i, e := range r.store.All() {
+		groups[e.Label] = append(groups[e.Label], fresh.Len()+i)
+	}
+	return method.Lesson{Items: dataset.Balance(augment, groups), Fresh: fresh}, nil
+}
