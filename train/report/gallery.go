@@ -56,6 +56,8 @@ type album struct {
 	Colour    int
 	More      int // exemplars that were saved and are not shown
 	Exemplars []exemplar
+
+	kept []schemas.GalleryExemplar // parallel to the exemplars
 }
 
 // exemplar is one masked exemplar as the page draws it. Coordinates are in pixels of the picture.
@@ -81,10 +83,11 @@ type layer struct {
 	Area  string
 }
 
-// words is a stretch of a caption that was kept, or dropped, as a whole.
+// words is a stretch of a caption that was kept, or dropped, as a whole, and has one colour.
 type words struct {
-	Text string
-	Kept bool
+	Text  string
+	Kept  bool
+	Score int // 0 to scoreLevels-1: how much attention, against the caption's mean; 0 where it is not known
 }
 
 // fact is a line of a small list.
@@ -207,6 +210,7 @@ func outline(e schemas.GalleryExemplar) string {
 // join sets word pieces as text. A piece that continues a word follows without a space, and so does punctuation.
 func join(tokens []schemas.GalleryToken) []words {
 	var out []words
+	mean := meanScore(tokens)
 	open := true // whether the next piece follows without a space
 	for _, t := range tokens {
 		piece, glued := strings.CutPrefix(t.Text, "##")
@@ -216,18 +220,46 @@ func join(tokens []schemas.GalleryToken) []words {
 		}
 		// WordPiece splits off every mark, so that "white-haired" and "it's" are three pieces.
 		open = mark(piece, "([{'’-")
-		if n := len(out); n > 0 && out[n-1].Kept == t.Kept {
+		level := scoreLevel(float64(t.Score), mean)
+		n := len(out)
+		if n > 0 && out[n-1].Kept == t.Kept && out[n-1].Score == level {
 			out[n-1].Text += text
 			continue
 		}
 		// The space between a kept and a dropped word belongs to neither; it goes with the dropped one.
-		if n := len(out); n > 0 && t.Kept && strings.HasPrefix(text, " ") {
+		if n > 0 && t.Kept && !out[n-1].Kept && strings.HasPrefix(text, " ") {
 			out[n-1].Text += " "
 			text = text[1:]
 		}
-		out = append(out, words{text, t.Kept})
+		out = append(out, words{text, t.Kept, level})
 	}
 	return out
+}
+
+// scoreLevels is the number of colours behind words.
+const scoreLevels = 5
+
+// meanScore is the mean attention that the pieces of a caption have.
+func meanScore(tokens []schemas.GalleryToken) (mean float64) {
+	for _, t := range tokens {
+		mean += float64(t.Score) / float64(len(tokens))
+	}
+	return mean
+}
+
+// scoreLevel is 2 from the mean on, 4 from three times the mean on, 1 from half of it on.
+func scoreLevel(score, mean float64) int {
+	switch r := score / mean; {
+	case !(mean > 0) || !(r >= 0.5):
+		return 0
+	case r < 1-1e-6: // scores that are all alike are all at the mean
+		return 1
+	case r < 2:
+		return 2
+	case r < 3:
+		return 3
+	}
+	return 4
 }
 
 // mark reports whether s is one of the marks.
@@ -258,20 +290,19 @@ func pictureURL(b []byte) (template.URL, error) {
 }
 
 // albums returns for each row the gallery of its first seed that has one.
-func albums(runs []Run, rows []Row, o Options) ([]album, error) {
+func albums(groups [][]Run, names []string, colour []int, o Options) ([]album, error) {
 	if o.GalleryPerMethod < 0 {
 		return nil, nil
 	}
 	var out []album
-	colour := colours(rows)
-	for i, g := range group(runs) {
+	for i, g := range groups {
 		for _, r := range g {
 			if r.Gallery == nil || len(r.Gallery.Exemplars) == 0 {
 				continue
 			}
 			all := r.Gallery.Exemplars
 			shown := all[:min(len(all), o.GalleryPerMethod)]
-			a := album{Label: rows[i].Label(), Seed: r.Report.Seed, Colour: colour[i], More: len(all) - len(shown)}
+			a := album{Label: names[i], Seed: r.Report.Seed, Colour: colour[i], More: len(all) - len(shown), kept: shown}
 			var errs []error
 			for j, e := range shown {
 				x, err := newExemplar(e, fmt.Sprintf("x%d-%d", i, j))
