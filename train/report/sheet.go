@@ -8,6 +8,7 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +52,7 @@ func sheetFigure(albums []album) (*scene.Scene, error) {
 			shown := a.Exemplars[i]
 			s.Text(x, y+12, s.Clip(shown.ClassName+", phase "+strconv.Itoa(shown.Phase), sheetWidth-x, scene.Font{Bold: true}), scene.Font{Bold: true, Colour: scene.Ink})
 			low := sheetCaption(s, x, y+30, sheetWidth-x, shown.Words)
-			s.Text(x, low+2, s.Clip(shown.Numbers[2].Value, sheetWidth-x, scene.Font{Size: 11}), scene.Font{Size: 11})
+			s.Text(x, low+2, s.Clip(shown.Stored, sheetWidth-x, scene.Font{Size: 11}), scene.Font{Size: 11})
 			y = max(y+18+height, low+4) + 16
 			said = append(said, shown.Describe)
 		}
@@ -85,13 +86,26 @@ func sheetPictures(e schemas.GalleryExemplar) (out []sheetPicture, err error) {
 	picture := image.NewRGBA(image.Rect(0, 0, sheetCell*sheetDots, int(sheetCell*sheetDots*float64(e.GridH)/float64(e.GridW))))
 	draw.Draw(picture, picture.Bounds(), image.White, image.Point{}, draw.Src)
 	xdraw.CatmullRom.Scale(picture, picture.Bounds(), whole, whole.Bounds(), draw.Over, nil)
-	add("picture", picture)
+	box := func(on *image.RGBA) *image.RGBA {
+		if b := e.Box; b != nil {
+			w, h := e.GridW*e.PatchPx, e.GridH*e.PatchPx
+			frame(on, image.Rect(b.X*on.Rect.Dx()/w, b.Y*on.Rect.Dy()/h, (b.X+b.W)*on.Rect.Dx()/w, (b.Y+b.H)*on.Rect.Dy()/h))
+		}
+		return on
+	}
+	if e.Box != nil {
+		boxed := image.NewRGBA(picture.Bounds())
+		draw.Draw(boxed, boxed.Bounds(), picture, image.Point{}, draw.Src)
+		add("picture, box", box(boxed))
+	} else {
+		add("picture", picture)
+	}
 	patch := func(i int) image.Rectangle {
 		w, h := picture.Bounds().Dx(), picture.Bounds().Dy()
 		x, y := i%e.GridW, i/e.GridW
 		return image.Rect(x*w/e.GridW, y*h/e.GridH, (x+1)*w/e.GridW, (y+1)*h/e.GridH)
 	}
-	if len(e.Attention) > 0 {
+	if slices.ContainsFunc(e.Attention, func(a float32) bool { return a > 0 }) {
 		seen := image.NewRGBA(picture.Bounds())
 		draw.Draw(seen, seen.Bounds(), grey(picture), image.Point{}, draw.Src)
 		var mean float64
@@ -103,9 +117,22 @@ func sheetPictures(e schemas.GalleryExemplar) (out []sheetPicture, err error) {
 			over := color.NRGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 184}
 			draw.Draw(seen, patch(i), image.NewUniform(over), image.Point{}, draw.Over)
 		}
-		add("attention", seen)
+		add("attention", box(seen))
 	}
-	if len(e.KeptPatch) > 0 {
+	switch {
+	case len(e.ReplayPNG) > 0:
+		whole, err := png.Decode(bytes.NewReader(e.ReplayPNG))
+		if err != nil {
+			return nil, err
+		}
+		replayed := image.NewRGBA(picture.Bounds())
+		xdraw.CatmullRom.Scale(replayed, replayed.Bounds(), whole, whole.Bounds(), draw.Over, nil)
+		title := "replayed"
+		if e.Quality > 0 {
+			title += ", JPEG quality " + strconv.Itoa(e.Quality)
+		}
+		add(title, replayed)
+	case slices.Contains(e.KeptPatch, false):
 		kept := image.NewRGBA(picture.Bounds())
 		draw.Draw(kept, kept.Bounds(), picture, image.Point{}, draw.Src)
 		for i, k := range e.KeptPatch {
@@ -116,6 +143,19 @@ func sheetPictures(e schemas.GalleryExemplar) (out []sheetPicture, err error) {
 		add("kept", kept)
 	}
 	return out, err
+}
+
+// frame draws the border of a rectangle, light on dark so that it shows on anything.
+func frame(on *image.RGBA, r image.Rectangle) {
+	for _, c := range []*image.Uniform{image.Black, image.White, image.White, image.Black} {
+		for _, side := range []image.Rectangle{
+			image.Rect(r.Min.X, r.Min.Y, r.Max.X, r.Min.Y+1), image.Rect(r.Min.X, r.Max.Y-1, r.Max.X, r.Max.Y),
+			image.Rect(r.Min.X, r.Min.Y, r.Min.X+1, r.Max.Y), image.Rect(r.Max.X-1, r.Min.Y, r.Max.X, r.Max.Y),
+		} {
+			draw.Draw(on, side, c, image.Point{}, draw.Src)
+		}
+		r = r.Inset(1)
+	}
 }
 
 // grey is a picture without its colours.

@@ -286,25 +286,19 @@ func shortPath(path string) string {
 	return parts[len(parts)-1]
 }
 
-// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under the budget that most lines
-// have (of several, the one next to the paper's), and those without one. more is how many others there are.
+// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
+// any. The budget is the one that the study has most cells of (of several, the one next to the paper's), so that the figures of
+// all columns show the same; a column without it has its own. more is how many other lines there are.
 func (s study) chosen(c int) (lines []line, under budget, more int) {
-	votes := map[budget]int{}
 	var all []line
 	for _, l := range s.lines {
 		if l.rows[c] >= 0 {
 			all = append(all, l)
-			if l.budget.key != "" {
-				votes[l.budget]++
-			}
 		}
 	}
-	best := 0
-	for _, l := range all { // in the lines' order, so that the choice is always the same
-		n := votes[l.budget]
-		if n > best || n > 0 && n == best && distance(l.budget) < distance(under) {
-			best, under = n, l.budget
-		}
+	under = commonBudget(s.lines)
+	if !slices.ContainsFunc(all, func(l line) bool { return l.budget == under }) {
+		under = commonBudget(all)
 	}
 	for _, l := range all {
 		if l.budget.key == "" || l.budget == under {
@@ -319,6 +313,26 @@ func (s study) chosen(c int) (lines []line, under budget, more int) {
 		lines = lines[:scene.SeriesColours]
 	}
 	return lines, under, len(all) - len(lines)
+}
+
+// commonBudget is the budget of most cells of lines.
+func commonBudget(lines []line) (under budget) {
+	votes := map[budget]int{}
+	for _, l := range lines {
+		for _, row := range l.rows {
+			if row >= 0 && l.budget.key != "" {
+				votes[l.budget]++
+			}
+		}
+	}
+	best := 0
+	for _, l := range lines { // in the lines' order, so that the choice is always the same
+		n := votes[l.budget]
+		if n > best || n > 0 && n == best && distance(l.budget) < distance(under) {
+			best, under = n, l.budget
+		}
+	}
+	return under
 }
 
 // distance is how far a budget is from the paper's 5 exemplars a class; budgets of another kind are farther than any.

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -79,6 +82,9 @@ func (m made) run(t testing.TB, phases int, kind string, budget float64, seed ui
 		if kind != "none" {
 			ph.TokenFraction, ph.PixelFraction, ph.StoredFraction = 0.95/worth, 0.9/worth, 1/worth
 		}
+		if kind == "none" {
+			ph.MemoryBudgetBytes, ph.MemoryUsedBytes = 0, 0
+		}
 		row := make([]float64, p+1)
 		for c := range seen {
 			age := float64(p - c/per)
@@ -125,6 +131,7 @@ func (m made) run(t testing.TB, phases int, kind string, budget float64, seed ui
 		run.Gallery = &schemas.Gallery{Header: schemas.GalleryHeader}
 		for i := range 3 {
 			e := drawn(t, i, 12, 12+2*i, 16)
+			e.Kind = "masked"
 			for j := range e.Tokens {
 				e.Tokens[j].Score = float32(0.002 + 0.001*rng.Float64())
 				if e.Tokens[j].Kept {
@@ -134,7 +141,44 @@ func (m made) run(t testing.TB, phases int, kind string, budget float64, seed ui
 			run.Gallery.Exemplars = append(run.Gallery.Exemplars, e)
 		}
 	}
+	if (kind == "cim" || kind == "mrdc") && budget == 5 && phases == 10 {
+		e := drawn(t, 1, 12, 16, 16)
+		e.Kind, e.ReplayPNG, e.StoredBytes = kind, coarse(t, e.PicturePNG), 8800
+		for i := range e.KeptPatch {
+			e.KeptPatch[i] = true
+		}
+		for i := range e.Tokens {
+			e.Tokens[i].Kept, e.Tokens[i].Score = true, 0
+		}
+		if kind == "cim" {
+			e.Box = &schemas.GalleryBox{X: 64, Y: 48, W: 112, H: 112}
+		} else {
+			e.Quality = 25
+			clear(e.Attention)
+		}
+		run.Gallery = &schemas.Gallery{Header: schemas.GalleryHeader, Exemplars: []schemas.GalleryExemplar{e}}
+	}
 	return run
+}
+
+// coarse is a picture in squares of 8 pixels, as a PNG.
+func coarse(t testing.TB, b []byte) []byte {
+	t.Helper()
+	in, err := png.Decode(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := image.NewRGBA(in.Bounds())
+	for y := range out.Rect.Dy() {
+		for x := range out.Rect.Dx() {
+			out.Set(x, y, in.At(x/8*8, y/8*8))
+		}
+	}
+	var w bytes.Buffer
+	if err := png.Encode(&w, out); err != nil {
+		t.Fatal(err)
+	}
+	return w.Bytes()
 }
 
 // TestLook writes what there is to be looked at: go test ./train/report -run Look -look DIR.
