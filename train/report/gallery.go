@@ -87,6 +87,7 @@ type exemplar struct {
 	Discarded     string       // empty where nothing is
 	Box           *schemas.GalleryBox
 	Words         []words
+	Whole         bool   // every word was kept: nothing to mark
 	Stored        string // bytes, and those of the whole
 	Numbers       []fact
 	Exceptions    int // patches whose flag is not "above the mean"
@@ -165,6 +166,7 @@ func newExemplar(e schemas.GalleryExemplar, name string) (exemplar, error) {
 			pieces++
 		}
 	}
+	x.Whole = pieces == len(e.Tokens)
 	x.Describe = x.ClassName + ", as it is replayed"
 	if masked {
 		x.Numbers = append(x.Numbers, fact{"patches kept", share(patches, len(e.KeptPatch))})

@@ -51,7 +51,7 @@ func sheetFigure(albums []album) (*scene.Scene, error) {
 			}
 			shown := a.Exemplars[i]
 			s.Text(x, y+12, s.Clip(shown.ClassName+", phase "+strconv.Itoa(shown.Phase), sheetWidth-x, scene.Font{Bold: true}), scene.Font{Bold: true, Colour: scene.Ink})
-			low := sheetCaption(s, x, y+30, sheetWidth-x, shown.Words)
+			low := sheetCaption(s, x, y+30, sheetWidth-x, shown.Words, shown.Whole)
 			s.Text(x, low+2, s.Clip(shown.Stored, sheetWidth-x, scene.Font{Size: 11}), scene.Font{Size: 11})
 			y = max(y+18+height, low+4) + 16
 			said = append(said, shown.Describe)
@@ -166,14 +166,14 @@ func grey(p *image.RGBA) *image.Gray {
 }
 
 // sheetCaption writes a caption in lines of a width, and returns the y below it. Kept words are dark and underlined, and the
-// more attention a word has, the deeper is what is behind it.
-func sheetCaption(s *scene.Scene, left, y, width float64, parts []words) float64 {
+// more attention a word has, the deeper is what is behind it. Where the whole caption was kept, nothing is marked.
+func sheetCaption(s *scene.Scene, left, y, width float64, parts []words, whole bool) float64 {
 	const size, pitch = 12.0, 18.0
 	x, broken := left, true // whether a line may end before the next word
 	for _, p := range parts {
 		f := scene.Font{Size: size, Colour: scene.Soft}
 		if p.Kept {
-			f.Colour, f.Bold = scene.Ink, true
+			f.Colour, f.Bold = scene.Ink, !whole
 		}
 		for word := range strings.SplitAfterSeq(p.Text, " ") {
 			text := strings.TrimSuffix(word, " ")
@@ -188,7 +188,7 @@ func sheetCaption(s *scene.Scene, left, y, width float64, parts []words) float64
 				if p.Score > 0 {
 					s.Rect(x-1, y-size, w+2, size+4, scene.Paint{Fill: scene.Series(4), Opacity: 0.08 * float64(p.Score)})
 				}
-				if p.Kept {
+				if p.Kept && !whole {
 					s.Line(x, y+4, x+w, y+4, scene.Paint{Stroke: scene.Series(4), Width: 1.5})
 				}
 				s.Text(x, y, text, f)

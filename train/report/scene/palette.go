@@ -50,7 +50,7 @@ func palette() []tone {
 		// none, raw, mrdc, cim, masked, and three more
 		series0:     {"m0", 0x6b7078, 0xa9aeb6},
 		series0 + 1: {"m1", 0x0a5ea8, 0x62aef0},
-		series0 + 2: {"m2", 0xb0458a, 0xf29cd0},
+		series0 + 2: {"m2", 0x9b2c80, 0xffb0d8},
 		series0 + 3: {"m3", 0xb34a00, 0xff9d4d},
 		series0 + 4: {"m4", 0x007a5c, 0x3fd0a4},
 		series0 + 5: {"m5", 0x7a6300, 0xe0c94a},
