@@ -17,8 +17,11 @@ type exhibit struct {
 
 // exhibit gathers the lines that figures of column c show.
 func (s study) exhibit(all []Row, c int) exhibit {
-	var e exhibit
 	lines, _, _ := s.chosen(c)
+	return s.exhibitOf(lines, all, c)
+}
+
+func (s study) exhibitOf(lines []line, all []Row, c int) (e exhibit) {
 	for _, l := range lines {
 		e.rows = append(e.rows, all[l.rows[c]])
 		e.names = append(e.names, s.series[l.series].name())

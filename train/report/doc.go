@@ -12,6 +12,7 @@
 //	table.csv             every row for a spreadsheet: fractions in [0,1], bytes, seconds
 //	results.json          the rows and tables in full, and the list of figures ([schemas.ResultsHeader])
 //	accuracy-L10.*        accuracy over the classes seen, at 10 phases; so for each number of phases
+//	ablation-L10.*        average accuracy of variants, such as other rules of the mask; where there are some
 //	memory-L10.*          accuracy and exemplars a class over budgets; where there are several budgets
 //	bytes-L10.*           exemplars a class, and bytes used of the budget
 //	groups-L10.*          accuracy on classes of earlier phases, and on a phase's own; where runs measured it

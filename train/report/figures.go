@@ -29,11 +29,11 @@ func newFigure(name, title, caption string, draw func(width float64) *scene.Scen
 
 // studyFigures are the figures of a study.
 type studyFigures struct {
-	Accuracy, Memory, Bytes, Groups, Classes []figure
+	Accuracy, Ablation, Memory, Bytes, Groups, Classes []figure
 }
 
 func (f studyFigures) all() []figure {
-	return slices.Concat(f.Accuracy, f.Memory, f.Bytes, f.Groups, f.Classes)
+	return slices.Concat(f.Accuracy, f.Ablation, f.Memory, f.Bytes, f.Groups, f.Classes)
 }
 
 // figuresOf draws the figures of study number n, one a column or less where nothing was measured.
@@ -80,6 +80,13 @@ func figuresOf(s study, n int, rows []Row, o Options) studyFigures {
 		}
 		acc.Caption = at + ". Accuracy on the test rows of all classes seen so far; in figures at the right, the last one." + spreadNote + from + rest
 		out.Accuracy = append(out.Accuracy, acc)
+
+		if a := s.exhibitOf(s.ablation(c), rows, c); len(a.rows) > 0 {
+			from, _ := ablationRange(a)
+			out.Ablation = append(out.Ablation, newFigure("ablation"+suffix, "Average accuracy of variants, "+at,
+				at+". Average accuracy over the phases, "+barNote(a.rows)+". A variant is told by the settings in which it differs; the dashed line is what it is a variant of. The axis begins at "+fixed(100*from, 0)+"\u00a0%.",
+				func(w float64) *scene.Scene { return ablationFigure(a, w) }))
+		}
 
 		out.Bytes = append(out.Bytes, newFigure("bytes"+suffix, "What the memory holds after the last phase, "+at,
 			at+". After the last phase. The frame is the budget, the filling what is used of it. The number of exemplars follows from the budget: the less one costs, the more there are."+rest,

@@ -36,7 +36,7 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, keys []stri
 		var budgets []budget
 		var used []int
 		for _, l := range s.lines {
-			if l.budget.key != kind.key || l.rows[c] < 0 {
+			if l.budget.key != kind.key || l.rows[c] < 0 || s.plainOf(l.series) >= 0 {
 				continue
 			}
 			if !slices.Contains(budgets, l.budget) {
@@ -50,7 +50,6 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, keys []stri
 			continue
 		}
 		slices.Sort(used)
-		slices.SortStableFunc(used, func(a, b int) int { return min(len(s.series[a].variant), 1) - min(len(s.series[b].variant), 1) })
 		used = used[:min(len(used), scene.SeriesColours)]
 		p := memoryPanel{title: "ours", data: s.title + ", " + s.columns[c].title, unit: kind.unit}
 		for _, b := range budgets {

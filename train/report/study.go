@@ -190,7 +190,7 @@ func (s *study) colour() {
 	slices.SortStableFunc(order, func(a, b int) int {
 		x, y := s.series[a], s.series[b]
 		return cmp.Or(cmp.Compare(rank(x.exemplars), rank(y.exemplars)), cmp.Compare(x.exemplars, y.exemplars),
-			cmp.Compare(x.method, y.method), cmp.Compare(len(x.variant), len(y.variant)), cmp.Compare(x.variant, y.variant))
+			cmp.Compare(x.method, y.method), cmp.Compare(x.variant, y.variant))
 	})
 	sorted := make([]series, len(order))
 	place := make([]int, len(order))
@@ -209,6 +209,10 @@ func (s *study) colour() {
 	}
 	used := map[int]bool{}
 	for i := range s.series {
+		if k := s.plainOf(i); k >= 0 { // a variant has the colour of what it is a variant of
+			s.series[i].colour = s.series[k].colour
+			continue
+		}
 		c := rank(s.series[i].exemplars)
 		if c == len(known()) || used[c] {
 			c = i % scene.SeriesColours
@@ -222,6 +226,16 @@ func (s *study) colour() {
 		used[c] = true
 		s.series[i].colour = c
 	}
+}
+
+// plainOf is the series that number i is a variant of; -1 where it is none, or where that one was not run.
+func (s study) plainOf(i int) int {
+	if s.series[i].variant == "" {
+		return -1
+	}
+	return slices.IndexFunc(s.series, func(x series) bool {
+		return x.variant == "" && x.method == s.series[i].method && x.exemplars == s.series[i].exemplars
+	})
 }
 
 // newColumn names a row's schedule.
@@ -287,7 +301,7 @@ func shortPath(path string) string {
 }
 
 // chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
-// any. The budget is the one that the study has most cells of (of several, the one next to the paper's), so that the figures of
+// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of several, the one next to the paper's), so that the figures of
 // all columns show the same; a column without it has its own. more is how many other lines there are.
 func (s study) chosen(c int) (lines []line, under budget, more int) {
 	var all []line
@@ -301,18 +315,32 @@ func (s study) chosen(c int) (lines []line, under budget, more int) {
 		under = commonBudget(all)
 	}
 	for _, l := range all {
-		if l.budget.key == "" || l.budget == under {
+		if (l.budget.key == "" || l.budget == under) && s.plainOf(l.series) < 0 {
 			lines = append(lines, l)
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b line) int {
-		x, y := s.series[a.series], s.series[b.series]
-		return cmp.Or(cmp.Compare(min(len(x.variant), 1), min(len(y.variant), 1)), cmp.Compare(a.series, b.series))
-	})
-	if len(lines) > scene.SeriesColours {
-		lines = lines[:scene.SeriesColours]
-	}
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.series, b.series) })
+	lines = lines[:min(len(lines), scene.SeriesColours)]
 	return lines, under, len(all) - len(lines)
+}
+
+// ablation are the lines of column c under the budget of its figures, variants after what they are variants of; nil without
+// variants.
+func (s study) ablation(c int) (lines []line) {
+	_, under, _ := s.chosen(c)
+	variants := false
+	for i := range s.series {
+		for _, l := range s.lines {
+			if l.series == i && l.rows[c] >= 0 && l.budget == under {
+				lines = append(lines, l)
+				variants = variants || s.plainOf(i) >= 0
+			}
+		}
+	}
+	if !variants {
+		return nil
+	}
+	return lines
 }
 
 // commonBudget is the budget of most cells of lines.

@@ -132,8 +132,13 @@ func TestVariantsAreLines(t *testing.T) {
 	for _, l := range table.Lines {
 		names = append(names, l.Name+" "+l.Variant)
 	}
-	if want := []string{"SSF ", "SSF+Ours ", "SSF+Ours mask_text all", "SSF+Ours mask_score random"}; !slices.Equal(names, want) {
+	if want := []string{"SSF ", "SSF+Ours ", "SSF+Ours mask_score random", "SSF+Ours mask_text all"}; !slices.Equal(names, want) {
 		t.Errorf("lines %q, want %q", names, want)
+	}
+	_, studies := summarise(group([]Run{cell("masked", 10, 5, 1, 0.7, "mask_score", "attention"), cell("masked", 10, 5, 1, 0.6, "mask_score", "random"), cell("raw", 10, 5, 1, 0.3)}))
+	s := studies[0]
+	if lines, _, more := s.chosen(0); len(lines) != 2 || more != 1 || len(s.ablation(0)) != 3 || s.series[1].colour != s.series[2].colour || s.series[0].colour == s.series[1].colour {
+		t.Errorf("%d lines, %d more, %d in the ablation, series %+v", len(lines), more, len(s.ablation(0)), s.series)
 	}
 	// The paper's figure is of its own method alone.
 	if table.Lines[1].Published[0].Mean != 0.8055 || table.Lines[2].Published[0].N != 0 {
@@ -248,7 +253,7 @@ func TestNothingIsClipped(t *testing.T) {
 		return made{phases: phases, kinds: []string{"none", "raw", "masked"}, seeds: seeds, classes: classes,
 			budgets: func(int) []float64 { return []float64{1, 20000} }}.runs(t)
 	}
-	for name, runs := range map[string][]Run{"sweep": sweepRuns(t, 2), "odd": odd, "one phase": few(1, 10, 1), "many": few(2, 60, 2, 30)} {
+	for name, runs := range map[string][]Run{"sweep": sweepRuns(t, 2), "odd": odd, "ablations": ablations(t), "one phase": few(1, 10, 1), "many": few(2, 60, 2, 30)} {
 		p, _, err := newPage(t.Context(), runs, Options{}.withDefaults())
 		if err != nil {
 			t.Fatal(err)

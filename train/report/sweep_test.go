@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mcil/mcil/schemas"
@@ -181,6 +182,28 @@ func coarse(t testing.TB, b []byte) []byte {
 	return w.Bytes()
 }
 
+// ablations makes runs of masked exemplars with other rules, beside their rivals.
+func ablations(t testing.TB) (ablations []Run) {
+	for i, v := range [][2]string{{}, {"mask_score", "random"}, {"mask_score", "inverse"}, {"mask_text", "all"}, {"mask_image", "all"}, {"replay", "black"}, {"mask_layer", "0"}, {"mask_layer", "mean"}} {
+		for _, r := range (made{phases: []int{10}, kinds: []string{"masked"}, seeds: 3, classes: 100, budgets: func(int) []float64 { return []float64{5, 10} }}).runs(t) {
+			for k, plain := range map[string]any{"mask_score": "attention", "mask_text": "mean", "mask_image": "mean", "replay": "drop", "mask_layer": "last"} {
+				r.Settings.Settings[k] = plain
+			}
+			if v[0] != "" {
+				r.Settings.Settings[v[0]] = v[1]
+			}
+			for p := range r.Report.Phases {
+				r.Report.Phases[p].Accuracy -= 0.012 * float64(i*p) / 10
+			}
+			r.Report.AverageAccuracy -= 0.006 * float64(i)
+			r.Settings.Digest += strings.Join(v[:], "=")
+			ablations = append(ablations, r)
+		}
+	}
+	ablations = append(ablations, made{phases: []int{10}, kinds: []string{"none", "raw", "cim"}, seeds: 3, classes: 100, budgets: func(int) []float64 { return []float64{5} }}.runs(t)...)
+	return ablations
+}
+
 // TestLook writes what there is to be looked at: go test ./train/report -run Look -look DIR.
 func TestLook(t *testing.T) {
 	if *look == "" {
@@ -188,7 +211,7 @@ func TestLook(t *testing.T) {
 	}
 	partly := made{phases: []int{5, 9}, kinds: []string{"none", "raw", "masked"}, seeds: 1, classes: 45, bare: true,
 		budgets: func(phases int) []float64 { return []float64{1, 2}[:1+phases%2] }}.runs(t)
-	for name, runs := range map[string][]Run{"sweep": sweepRuns(t, 5), "demo": benchmark(t), "partly": partly[:len(partly)-2]} {
+	for name, runs := range map[string][]Run{"ablations": ablations(t), "sweep": sweepRuns(t, 5), "demo": benchmark(t), "partly": partly[:len(partly)-2]} {
 		if err := Write(t.Context(), filepath.Join(*look, name), runs, Options{}); err != nil {
 			t.Fatal(err)
 		}

@@ -129,5 +129,5 @@ func removeStale(dir string, own []string) error {
 // figureName says whether name can be of a figure: nothing in it leads elsewhere.
 func figureName(name string) bool {
 	kind, _, _ := strings.Cut(name, "-")
-	return slices.Contains([]string{"accuracy", "bytes", "forgetting", "gallery", "groups", "memory"}, kind) && !strings.ContainsAny(name, "/\\.:")
+	return slices.Contains([]string{"ablation", "accuracy", "bytes", "forgetting", "gallery", "groups", "memory"}, kind) && !strings.ContainsAny(name, "/\\.:")
 }
