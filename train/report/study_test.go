@@ -218,6 +218,11 @@ func TestRowsOfWhatIsMeasured(t *testing.T) {
 	if row := Summarise([]Run{one, two})[0]; row.PerClass != nil || row.Old.N != 2 {
 		t.Errorf("classes %+v", row.PerClass)
 	}
+	// Times that were taken out are no times of 0: the column goes.
+	untimed := cell("raw", 10, 5, 1, 0.5)
+	if md := render(t, func(w io.Writer) error { return WriteMarkdown(w, []Run{untimed}, Options{}) }); strings.Contains(md, "time") || strings.Contains(md, "0.0 s") {
+		t.Errorf("a time that nobody took:\n%s", md)
+	}
 	// An old accuracy of 0 is one, where anything of its kind was measured.
 	one.Report.Phases[1].OldAccuracy = 0
 	near("forgotten entirely", Summarise([]Run{one})[0].Old, 0, 0, 1)

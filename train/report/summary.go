@@ -154,7 +154,7 @@ func newRow(runs []Run) Row {
 		TokenFraction:     keeps(func(p schemas.Phase) float64 { return p.TokenFraction }),
 		PixelFraction:     keeps(func(p schemas.Phase) float64 { return p.PixelFraction }),
 		StoredFraction:    keeps(func(p schemas.Phase) float64 { return p.StoredFraction }),
-		Seconds: over(func(r schemas.Report) (sum float64) {
+		Seconds: positive(func(r schemas.Report) (sum float64) {
 			for _, p := range r.Phases {
 				sum += p.Seconds
 			}

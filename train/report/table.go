@@ -103,7 +103,12 @@ func costFields(rows []Row, name func(Row) string) []field {
 		}},
 		statField("learned pictures/s", 1, 1, func(r Row) Stat { return r.LearnPicturesPerSecond }),
 		statField("tested pictures/s", 1, 1, func(r Row) Stat { return r.TestPicturesPerSecond }),
-		field{"time", func(r Row) string { return durationText(r.Seconds.Mean) }},
+		field{"time", func(r Row) string {
+			if r.Seconds.N == 0 {
+				return none
+			}
+			return durationText(r.Seconds.Mean)
+		}},
 	)
 }
 
