@@ -25,6 +25,7 @@ var levels = map[string]int{
 	"cmd/mcil":              9,
 	"train":                 8,
 	"train/report":          8,
+	"train/report/scene":    0,
 	"train/peers":           8,
 	"train/method":          7,
 	"caption/openai":        6,

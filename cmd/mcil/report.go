@@ -21,7 +21,9 @@ type reportCmd struct {
 	Title  string   `help:"Title of the page."`
 	Source string   `placeholder:"SPEC" help:"Of a caption store: its pictures, to be shown, and to tell which captions name a class."`
 	thresholdFlags
-	JSON bool `help:"Print the table's rows as JSON; of a caption store, the comparison."`
+	Finished    bool `help:"Report on the runs that are finished, and name the others: for a sweep under way."`
+	NoPublished bool `help:"Leave out the paper's figures."`
+	JSON        bool `help:"Print the table's rows as JSON; of a caption store, the comparison."`
 }
 
 func (c *reportCmd) Validate() error {
@@ -34,16 +36,19 @@ func (c *reportCmd) Run(ctx context.Context, e *env) error {
 		if len(c.Runs) > 1 {
 			return usageError{fmt.Errorf("%s is a caption store: report on it alone", c.Runs[i])}
 		}
+		if c.Finished || c.NoPublished {
+			return usageError{errors.New("--finished and --no-published are for runs: leave them out for a caption store")}
+		}
 		return c.captions(ctx, e)
 	}
 	if c.Source != "" || len(c.Threshold) > 0 {
 		return usageError{errors.New("--source and --threshold are for a caption store: leave them out for runs")}
 	}
-	runs, err := report.Load(ctx, c.Runs)
+	runs, err := c.load(ctx, e)
 	if err != nil {
 		return err
 	}
-	if err := report.Write(ctx, c.Out, runs, report.Options{Title: c.Title}); err != nil {
+	if err := report.Write(ctx, c.Out, runs, report.Options{Title: c.Title, WithoutPublished: c.NoPublished}); err != nil {
 		return err
 	}
 	rows := report.Summarise(runs)
@@ -54,6 +59,24 @@ func (c *reportCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	return c.page(e)
+}
+
+// load reads the runs. Without --finished, an unfinished one is an error.
+func (c *reportCmd) load(ctx context.Context, e *env) ([]report.Run, error) {
+	if !c.Finished {
+		return report.Load(ctx, c.Runs)
+	}
+	runs, unfinished, err := report.LoadFinished(ctx, c.Runs)
+	if err != nil {
+		return nil, err
+	}
+	if len(runs) == 0 {
+		return nil, &report.UnfinishedError{Dirs: unfinished}
+	}
+	for _, dir := range unfinished {
+		e.log.Warn("run is not finished: left out", "run", dir)
+	}
+	return runs, nil
 }
 
 // captions reports on a caption store and its variants.

@@ -1,32 +1,46 @@
-// Package report turns finished runs into what a reader wants of them: one table, two plots, and one page that holds
+// Package report turns finished runs into what a reader wants of them: the exhibits of a paper, and one page that holds
 // everything. It presents and never measures: accuracies, forgetting and bytes are taken from report.json as they stand,
 // and only their mean and standard deviation over seeds are computed here.
 //
 // # Use
 //
-// [Load] reads run folders, [Summarise] puts runs that differ only in the seed into one [Row], [WriteTable] prints the
-// rows on a terminal, and [Write] makes the folder with the page:
+// [Load] reads run folders ([LoadFinished] those of a sweep under way), [Summarise] puts runs that differ only in the seed into
+// one [Row], [WriteTable] prints the rows on a terminal, and [Write] makes the folder with the page:
 //
-//	report.html   the page: table, curves, bars, accuracy matrices, masked exemplars, definitions, settings
-//	table.md      the table for a README
-//	table.csv     the table for a spreadsheet: fractions in [0,1], bytes, seconds
-//	results.json  the rows in full ([schemas.ResultsHeader])
-//	accuracy.svg  accuracy over the classes seen
-//	memory.svg    exemplars a class, and bytes used of the budget
+//	report.html           the page: everything below, accuracy matrices, definitions, settings
+//	table.md              average accuracy by method and number of phases, and every row, for a README
+//	table.csv             every row for a spreadsheet: fractions in [0,1], bytes, seconds
+//	results.json          the rows and tables in full, and the list of figures ([schemas.ResultsHeader])
+//	accuracy-L10.*        accuracy over the classes seen, at 10 phases; so for each number of phases
+//	ablation-L10.*        average accuracy of variants, such as other rules of the mask; where there are some
+//	memory-L10.*          accuracy and exemplars a class over budgets; where there are several budgets
+//	bytes-L10.*           exemplars a class, and bytes used of the budget
+//	groups-L10.*          accuracy on classes of earlier phases, and on a phase's own; where runs measured it
+//	forgetting-L10.*      what was forgotten of each class; where runs measured it
+//	gallery.*             exemplars as they are kept, with attention and captions; where runs saved some
+//
+// Every figure is there as SVG, with text that stays text and a dark scheme for browsers, and as PNG for print.
+//
+// # Tables
+//
+// Runs on the same classes of the same data with the same encoder are a study, and a study is a table: its columns are numbers
+// of phases, its lines methods under a budget. What sets a line apart from others of its name is told in parentheses, plain values
+// left out. A cell without a run is a dash, as is what no run has measured: nothing missing is shown as 0. Figures of a study show
+// the lines under one budget, the one that most cells have; the others are in the tables.
+//
+// # Published figures
+//
+// Methods that the paper (arXiv 2412.09549) has are called by its names, and its own figures stand beside ours in columns and
+// panels of their own, where the budget and the number of phases are the same. They are always of MM-ImageNet-R with ViLT, ours of
+// what run.json says; the two share no axis and no mean. [Options].WithoutPublished leaves them out.
 //
 // # The page
 //
 // report.html is one file that asks nobody for anything: no script, no font, no picture from outside. It follows the
 // reader's light or dark scheme, fits a telephone, and prints. Every text that came from a file is escaped. Nothing on
 // it depends on the time, on a path of the output, or on the order of a map: the same runs give the same bytes (by one
-// Go version, for large pictures are re-encoded by image/jpeg).
-//
-// # Why not a plotting library
-//
-// The plots are SVG drawn by html/template from coordinates computed here. There are two of them; they share the page's
-// colours, its dark scheme and its fonts through CSS classes, their text stays text, and each is drawn twice, for a wide
-// and for a narrow page, instead of shrinking until it cannot be read. gonum's plot package fixes colours and fonts when
-// it draws and embeds neither dark scheme nor text alternatives.
+// Go version, for large pictures are re-encoded by image/jpeg). Figures are drawn by package scene, whose comment says why not by a
+// plotting library, each twice on the page, for a wide and for a narrow one, instead of shrinking until it cannot be read.
 //
 // # Seeds
 //

@@ -21,8 +21,11 @@ func fixed(x float64, decimals int) string {
 	return s
 }
 
-// spread writes a mean and, from two seeds on, its standard deviation, both multiplied by scale.
+// spread writes a mean and, from two seeds on, its standard deviation, both multiplied by scale. What no run has is a dash.
 func spread(s Stat, scale float64, decimals int) string {
+	if s.N == 0 {
+		return none
+	}
 	m := fixed(s.Mean*scale, decimals)
 	if s.N > 1 {
 		m += " ± " + fixed(s.SD*scale, decimals)
@@ -110,12 +113,15 @@ func exemplarText(s Stat) string {
 	return fixed(s.Mean, 1)
 }
 
-// clipMiddle shortens s to at most n runes and keeps both ends: labels differ at the end.
-func clipMiddle(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n || n < 3 {
-		return clip(s, n)
+// thousands writes a count in thousands or millions where it is large, such as "1.28 M".
+func thousands(s Stat) string {
+	switch {
+	case s.N == 0:
+		return none
+	case s.Mean >= 1e6:
+		return fixed(s.Mean/1e6, 2) + " M"
+	case s.Mean >= 1e4:
+		return fixed(s.Mean/1e3, 1) + " k"
 	}
-	tail := (n - 1) / 2
-	return string(r[:n-1-tail]) + "…" + string(r[len(r)-tail:])
+	return fixed(s.Mean, 0)
 }

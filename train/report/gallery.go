@@ -31,7 +31,9 @@ func checkExemplar(e schemas.GalleryExemplar) error {
 	if e.PatchPx < 1 || e.GridW < 1 || e.GridH < 1 || e.PatchPx > maxSidePx || e.GridW > maxSidePx/e.PatchPx || e.GridH > maxSidePx/e.PatchPx {
 		return fmt.Errorf("a grid of %d by %d patches of %d pixels is not a picture", e.GridW, e.GridH, e.PatchPx)
 	}
-	if n := e.GridW * e.GridH; len(e.Attention) != n || len(e.KeptPatch) != n {
+	// What is not masked may come without a map and without flags.
+	whole := e.Kind != "" && e.Kind != "masked"
+	if n := e.GridW * e.GridH; len(e.Attention) != n && !(whole && len(e.Attention) == 0) || len(e.KeptPatch) != n && !(whole && len(e.KeptPatch) == 0) {
 		return fmt.Errorf("%d attention values and %d kept flags for %d patches", len(e.Attention), len(e.KeptPatch), n)
 	}
 	for _, a := range e.Attention {
@@ -39,12 +41,24 @@ func checkExemplar(e schemas.GalleryExemplar) error {
 			return fmt.Errorf("attention holds %g", a)
 		}
 	}
-	c, err := png.DecodeConfig(bytes.NewReader(e.PicturePNG))
-	if err != nil {
-		return fmt.Errorf("picture is no readable PNG: %w", err)
+	w, h := e.GridW*e.PatchPx, e.GridH*e.PatchPx
+	for _, p := range []struct {
+		name string
+		png  []byte
+	}{{"picture", e.PicturePNG}, {"replayed picture", e.ReplayPNG}} {
+		if p.name != "picture" && len(p.png) == 0 {
+			continue
+		}
+		c, err := png.DecodeConfig(bytes.NewReader(p.png))
+		if err != nil {
+			return fmt.Errorf("%s is no readable PNG: %w", p.name, err)
+		}
+		if c.Width != w || c.Height != h {
+			return fmt.Errorf("%s is %dx%d pixels, want %dx%d for its patches", p.name, c.Width, c.Height, w, h)
+		}
 	}
-	if c.Width != e.GridW*e.PatchPx || c.Height != e.GridH*e.PatchPx {
-		return fmt.Errorf("picture is %dx%d pixels, want %dx%d for its patches", c.Width, c.Height, e.GridW*e.PatchPx, e.GridH*e.PatchPx)
+	if b := e.Box; b != nil && (b.X < 0 || b.Y < 0 || b.W < 1 || b.H < 1 || b.W > w-b.X || b.H > h-b.Y) {
+		return fmt.Errorf("box of %dx%d pixels at %d,%d is not in a picture of %dx%d", b.W, b.H, b.X, b.Y, w, h)
 	}
 	return nil
 }
@@ -56,6 +70,8 @@ type album struct {
 	Colour    int
 	More      int // exemplars that were saved and are not shown
 	Exemplars []exemplar
+
+	kept []schemas.GalleryExemplar // parallel to the exemplars
 }
 
 // exemplar is one masked exemplar as the page draws it. Coordinates are in pixels of the picture.
@@ -65,11 +81,14 @@ type exemplar struct {
 	Name          string
 	W, H          int
 	Picture       template.URL
-	Ramp          []layer // the patches of each colour of the ramp
-	Outline       string  // border between kept and discarded patches
-	Discarded     string
+	Replay        template.URL // as it is replayed, where that is another picture than Discarded makes of it
+	Ramp          []layer      // the patches of each colour of the ramp; none without attention
+	Outline       string       // border between kept and discarded patches
+	Discarded     string       // empty where nothing is
+	Box           *schemas.GalleryBox
 	Words         []words
-	Mean          string // of the attention
+	Whole         bool   // every word was kept: nothing to mark
+	Stored        string // bytes, and those of the whole
 	Numbers       []fact
 	Exceptions    int // patches whose flag is not "above the mean"
 	Describe      string
@@ -81,10 +100,11 @@ type layer struct {
 	Area  string
 }
 
-// words is a stretch of a caption that was kept, or dropped, as a whole.
+// words is a stretch of a caption that was kept, or dropped, as a whole, and has one colour.
 type words struct {
-	Text string
-	Kept bool
+	Text  string
+	Kept  bool
+	Score int // 0 to scoreLevels-1: how much attention, against the caption's mean; 0 where it is not known
 }
 
 // fact is a line of a small list.
@@ -101,50 +121,71 @@ func newExemplar(e schemas.GalleryExemplar, name string) (exemplar, error) {
 	}
 	var mean float64
 	for _, a := range e.Attention {
-		mean += float64(a)
+		mean += float64(a) / float64(len(e.Attention))
 	}
-	mean /= float64(len(e.Attention))
 	x := exemplar{
 		ID: e.ID, ClassName: e.ClassName, Phase: e.Phase + 1, Name: name,
-		W: e.GridW * e.PatchPx, H: e.GridH * e.PatchPx, Picture: picture,
-		Words: join(e.Tokens), Mean: strconv.FormatFloat(mean, 'g', 3, 64),
+		W: e.GridW * e.PatchPx, H: e.GridH * e.PatchPx, Picture: picture, Box: e.Box,
+		Words: join(e.Tokens), Stored: byteText(float64(e.StoredBytes)) + " instead of " + byteText(float64(e.FullBytes)) + ratio(e.StoredBytes, e.FullBytes),
+	}
+	if len(e.ReplayPNG) > 0 {
+		if x.Replay, err = pictureURL(e.ReplayPNG); err != nil {
+			return exemplar{}, fmt.Errorf("replayed picture is no readable PNG: %w", err)
+		}
 	}
 	if x.ClassName == "" {
 		x.ClassName = e.WNID
 	}
-	level := make([]int, len(e.Attention))
+	masked := e.Kind == "" || e.Kind == "masked"
+	if masked || mean > 0 {
+		level := make([]int, len(e.Attention))
+		for i, a := range e.Attention {
+			level[i] = rampLevel(float64(a), mean)
+		}
+		for l := range levels {
+			if a := area(e, func(i int) bool { return level[i] == l }); a != "" {
+				x.Ramp = append(x.Ramp, layer{l, a})
+			}
+		}
+	}
 	patches, pieces := 0, 0
-	for i, a := range e.Attention {
-		level[i] = rampLevel(float64(a), mean)
-		if e.KeptPatch[i] {
+	for i, kept := range e.KeptPatch {
+		if kept {
 			patches++
 		}
-		if e.KeptPatch[i] != (float64(a) > mean) {
+		if masked && kept != (float64(e.Attention[i]) > mean) {
 			x.Exceptions++
 		}
 	}
-	for l := range levels {
-		if a := area(e, func(i int) bool { return level[i] == l }); a != "" {
-			x.Ramp = append(x.Ramp, layer{l, a})
-		}
+	if len(e.KeptPatch) > 0 {
+		x.Discarded = area(e, func(i int) bool { return !e.KeptPatch[i] })
+		x.Outline = outline(e)
 	}
-	x.Discarded = area(e, func(i int) bool { return !e.KeptPatch[i] })
-	x.Outline = outline(e)
 	for _, t := range e.Tokens {
 		if t.Kept {
 			pieces++
 		}
 	}
-	x.Numbers = []fact{
-		{"patches kept", share(patches, len(e.KeptPatch))},
-		{"word pieces kept", share(pieces, len(e.Tokens))},
-		{"stored", byteText(float64(e.StoredBytes)) + " instead of " + byteText(float64(e.FullBytes)) + ratio(e.StoredBytes, e.FullBytes)},
-		{"attention, mean", x.Mean},
+	x.Whole = pieces == len(e.Tokens)
+	x.Describe = x.ClassName + ", as it is replayed"
+	if masked {
+		x.Numbers = append(x.Numbers, fact{"patches kept", share(patches, len(e.KeptPatch))})
+		x.Describe = fmt.Sprintf("%s: %d of %d patches kept", x.ClassName, patches, len(e.KeptPatch))
 	}
-	if x.Exceptions == 0 {
-		x.Numbers[3].Name = "attention, mean = threshold"
+	if b := e.Box; b != nil {
+		x.Numbers = append(x.Numbers, fact{"at full resolution", fmt.Sprintf("%d × %d px", b.W, b.H) + ratio(b.W*b.H, x.W*x.H)})
 	}
-	x.Describe = fmt.Sprintf("%s: %d of %d patches kept", x.ClassName, patches, len(e.KeptPatch))
+	if e.Quality > 0 {
+		x.Numbers = append(x.Numbers, fact{"JPEG quality", strconv.Itoa(e.Quality)})
+	}
+	x.Numbers = append(x.Numbers, fact{"word pieces kept", share(pieces, len(e.Tokens))}, fact{"stored", x.Stored})
+	if x.Ramp != nil {
+		text := "attention, mean"
+		if masked && x.Exceptions == 0 {
+			text = "attention, mean = threshold"
+		}
+		x.Numbers = append(x.Numbers, fact{text, strconv.FormatFloat(mean, 'g', 3, 64)})
+	}
 	return x, nil
 }
 
@@ -207,6 +248,7 @@ func outline(e schemas.GalleryExemplar) string {
 // join sets word pieces as text. A piece that continues a word follows without a space, and so does punctuation.
 func join(tokens []schemas.GalleryToken) []words {
 	var out []words
+	mean := meanScore(tokens)
 	open := true // whether the next piece follows without a space
 	for _, t := range tokens {
 		piece, glued := strings.CutPrefix(t.Text, "##")
@@ -216,18 +258,46 @@ func join(tokens []schemas.GalleryToken) []words {
 		}
 		// WordPiece splits off every mark, so that "white-haired" and "it's" are three pieces.
 		open = mark(piece, "([{'’-")
-		if n := len(out); n > 0 && out[n-1].Kept == t.Kept {
+		level := scoreLevel(float64(t.Score), mean)
+		n := len(out)
+		if n > 0 && out[n-1].Kept == t.Kept && out[n-1].Score == level {
 			out[n-1].Text += text
 			continue
 		}
 		// The space between a kept and a dropped word belongs to neither; it goes with the dropped one.
-		if n := len(out); n > 0 && t.Kept && strings.HasPrefix(text, " ") {
+		if n > 0 && t.Kept && !out[n-1].Kept && strings.HasPrefix(text, " ") {
 			out[n-1].Text += " "
 			text = text[1:]
 		}
-		out = append(out, words{text, t.Kept})
+		out = append(out, words{text, t.Kept, level})
 	}
 	return out
+}
+
+// scoreLevels is the number of colours behind words.
+const scoreLevels = 5
+
+// meanScore is the mean attention that the pieces of a caption have.
+func meanScore(tokens []schemas.GalleryToken) (mean float64) {
+	for _, t := range tokens {
+		mean += float64(t.Score) / float64(len(tokens))
+	}
+	return mean
+}
+
+// scoreLevel is 2 from the mean on, 4 from three times the mean on, 1 from half of it on.
+func scoreLevel(score, mean float64) int {
+	switch r := score / mean; {
+	case !(mean > 0) || !(r >= 0.5):
+		return 0
+	case r < 1-1e-6: // scores that are all alike are all at the mean
+		return 1
+	case r < 2:
+		return 2
+	case r < 3:
+		return 3
+	}
+	return 4
 }
 
 // mark reports whether s is one of the marks.
@@ -258,20 +328,19 @@ func pictureURL(b []byte) (template.URL, error) {
 }
 
 // albums returns for each row the gallery of its first seed that has one.
-func albums(runs []Run, rows []Row, o Options) ([]album, error) {
+func albums(groups [][]Run, names []string, colour []int, o Options) ([]album, error) {
 	if o.GalleryPerMethod < 0 {
 		return nil, nil
 	}
 	var out []album
-	colour := colours(rows)
-	for i, g := range group(runs) {
+	for i, g := range groups {
 		for _, r := range g {
 			if r.Gallery == nil || len(r.Gallery.Exemplars) == 0 {
 				continue
 			}
 			all := r.Gallery.Exemplars
 			shown := all[:min(len(all), o.GalleryPerMethod)]
-			a := album{Label: rows[i].Label(), Seed: r.Report.Seed, Colour: colour[i], More: len(all) - len(shown)}
+			a := album{Label: names[i], Seed: r.Report.Seed, Colour: colour[i], More: len(all) - len(shown), kept: shown}
 			var errs []error
 			for j, e := range shown {
 				x, err := newExemplar(e, fmt.Sprintf("x%d-%d", i, j))

@@ -38,26 +38,39 @@ func (e *UnfinishedError) Error() string {
 // read once. Unfinished runs are an [UnfinishedError] that lists all of them; files of a newer version are a
 // [schemas.UnsupportedError].
 func Load(ctx context.Context, dirs []string) ([]Run, error) {
+	runs, unfinished, err := LoadFinished(ctx, dirs)
+	if err == nil && len(unfinished) > 0 {
+		err = &UnfinishedError{unfinished}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return runs, nil
+}
+
+// LoadFinished is Load for a sweep that is still under way: it returns the folders of unfinished runs instead of an error. There
+// may be no finished run at all.
+func LoadFinished(ctx context.Context, dirs []string) (runs []Run, unfinished []string, err error) {
 	if len(dirs) == 0 {
-		return nil, errors.New("no run folders given: name at least one folder that mcil train wrote")
+		return nil, nil, errors.New("no run folders given: name at least one folder that mcil train wrote")
 	}
 	var folders []string
 	seen := map[string]bool{}
 	for _, dir := range dirs {
 		found, err := find(ctx, dir)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: no run in it (a run folder holds run.json): name a folder that mcil train wrote: %w", dir, ErrNoRun)
+			return nil, nil, fmt.Errorf("%s: no run in it (a run folder holds run.json): name a folder that mcil train wrote: %w", dir, ErrNoRun)
 		}
 		for _, f := range found {
 			target, err := filepath.EvalSymlinks(f)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if target, err = filepath.Abs(target); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if !seen[target] {
 				seen[target] = true
@@ -65,11 +78,9 @@ func Load(ctx context.Context, dirs []string) ([]Run, error) {
 			}
 		}
 	}
-	var runs []Run
-	var unfinished []string
 	for _, dir := range folders {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		run, err := read(dir)
 		if e, ok := errors.AsType[*UnfinishedError](err); ok {
@@ -77,14 +88,11 @@ func Load(ctx context.Context, dirs []string) ([]Run, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		runs = append(runs, run)
 	}
-	if len(unfinished) > 0 {
-		return nil, &UnfinishedError{unfinished}
-	}
-	return runs, distinct(runs)
+	return runs, unfinished, distinct(runs)
 }
 
 // find returns the run folders at or below dir, sorted. It does not look for runs inside runs.

@@ -75,6 +75,9 @@ func rampCSS() template.CSS {
 			fmt.Fprintf(&b, "%s.h%d { background: #%06x; color: #%06x; }\n", indent, i, back, ink)
 		}
 	}
+	for l := 1; l < scoreLevels; l++ {
+		fmt.Fprintf(&b, ".w%d { background: color-mix(in srgb, var(--m4) %d%%, transparent); }\n", l, 8*l)
+	}
 	heat("", blues())
 	b.WriteString("@media screen and (prefers-color-scheme: dark) {\n")
 	heat("  ", night())

@@ -116,8 +116,7 @@ func agreed(common []setting, differ []difference) []setting {
 // lookup returns the common setting whose key, with hyphens for underscores and without the path before it, is key.
 func lookup(common []setting, key string) string {
 	for _, s := range common {
-		k := strings.ReplaceAll(s.Key, "_", "-")
-		if k[strings.LastIndexByte(k, '.')+1:] == key {
+		if normal(s.Key) == key {
 			return s.Value
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mcil/mcil/schemas"
@@ -97,58 +96,90 @@ func group(runs []Run) [][]Run {
 // mrdc, cim, masked, then alphabetically), then by method, budget and phases. The runs are as [Load] returns them:
 // every one has at least one phase.
 func Summarise(runs []Run) []Row {
-	groups := group(runs)
+	rows, _ := summarise(group(runs))
+	return rows
+}
+
+// summarise returns the rows of groups, and the studies that they are part of.
+func summarise(groups [][]Run) ([]Row, []study) {
 	variants := variants(groups)
 	rows := make([]Row, len(groups))
 	for i, g := range groups {
 		rows[i] = newRow(g)
 		rows[i].Variant = variants[i]
 	}
-	return rows
+	studies := studiesOf(groups, rows)
+	for k, s := range studies {
+		for _, l := range s.lines {
+			for _, i := range l.rows {
+				if i >= 0 {
+					rows[i].Table = k
+				}
+			}
+		}
+	}
+	return rows, studies
 }
 
 func newRow(runs []Run) Row {
 	over := func(f func(schemas.Report) float64) Stat {
-		v := make([]float64, len(runs))
-		for i, r := range runs {
-			v[i] = f(r.Report)
-		}
-		return newStat(v)
+		v, _ := overRuns(runs, func(r schemas.Report) (float64, bool) { return f(r), true })
+		return v
+	}
+	have := func(f func(schemas.Report) (float64, bool)) Stat {
+		v, _ := overRuns(runs, f)
+		return v
 	}
 	last := func(f func(schemas.Phase) float64) Stat {
-		return over(func(r schemas.Report) float64 { return f(r.Phases[len(r.Phases)-1]) })
+		return over(func(r schemas.Report) float64 { return f(lastPhase(r)) })
+	}
+	keeps := func(f func(schemas.Phase) float64) Stat { // a cost without exemplars is none, not 0
+		return have(func(r schemas.Report) (float64, bool) { p := lastPhase(r); return f(p), p.ExemplarsPerClass > 0 })
+	}
+	positive := func(f func(schemas.Report) float64) Stat {
+		return have(func(r schemas.Report) (float64, bool) { v := f(r); return v, v > 0 })
 	}
 	first := runs[0].Report
 	n := len(first.Phases)
 	row := Row{
 		Method: first.Method, Exemplars: first.Exemplars, Phases: n, Classes: first.Phases[n-1].Classes,
-		Average:           over(func(r schemas.Report) float64 { return r.AverageAccuracy }),
 		MacroAverage:      over(func(r schemas.Report) float64 { return r.MacroAverageAccuracy }),
-		Last:              over(func(r schemas.Report) float64 { return r.LastAccuracy }),
-		Forgetting:        over(func(r schemas.Report) float64 { return r.Forgetting }),
+		NME:               positive(func(r schemas.Report) float64 { return lastPhase(r).NMEAccuracy }),
+		Top5:              positive(func(r schemas.Report) float64 { return lastPhase(r).Top5Accuracy }),
+		Old:               have(func(r schemas.Report) (float64, bool) { return oldAccuracy(r, n-1) }),
+		New:               have(func(r schemas.Report) (float64, bool) { return newAccuracy(r, n-1) }),
 		ExemplarsPerClass: last(func(p schemas.Phase) float64 { return p.ExemplarsPerClass }),
 		BudgetBytes:       last(func(p schemas.Phase) float64 { return float64(p.MemoryBudgetBytes) }),
 		UsedBytes:         last(func(p schemas.Phase) float64 { return float64(p.MemoryUsedBytes) }),
-		TokenFraction:     last(func(p schemas.Phase) float64 { return p.TokenFraction }),
-		PixelFraction:     last(func(p schemas.Phase) float64 { return p.PixelFraction }),
-		StoredFraction:    last(func(p schemas.Phase) float64 { return p.StoredFraction }),
-		Seconds: over(func(r schemas.Report) (sum float64) {
+		TokenFraction:     keeps(func(p schemas.Phase) float64 { return p.TokenFraction }),
+		PixelFraction:     keeps(func(p schemas.Phase) float64 { return p.PixelFraction }),
+		StoredFraction:    keeps(func(p schemas.Phase) float64 { return p.StoredFraction }),
+		Seconds: positive(func(r schemas.Report) (sum float64) {
 			for _, p := range r.Phases {
 				sum += p.Seconds
 			}
 			return sum
 		}),
-		Drop: make([]float64, n-1),
+		TrainedParameters:      positive(func(r schemas.Report) float64 { return float64(r.TrainedParameters) }),
+		KeptBytes:              positive(func(r schemas.Report) float64 { return float64(r.KeptBytes) }),
+		LearnPicturesPerSecond: positive(learnRate),
+		TestPicturesPerSecond:  positive(testRate),
+		Drop:                   make([]float64, n-1),
+		PerClass:               perClass(runs),
 	}
+	row.Average, row.AverageBySeed = overRuns(runs, func(r schemas.Report) (float64, bool) { return r.AverageAccuracy, true })
+	row.Last, row.LastBySeed = overRuns(runs, func(r schemas.Report) (float64, bool) { return r.LastAccuracy, true })
+	row.Forgetting, row.ForgettingBySeed = overRuns(runs, func(r schemas.Report) (float64, bool) { return r.Forgetting, true })
 	for _, r := range runs {
 		row.Seeds = append(row.Seeds, r.Report.Seed)
 	}
 	for t := range n {
-		p := Point{Classes: first.Phases[t].Classes}
-		for _, r := range runs {
-			p.BySeed = append(p.BySeed, r.Report.Phases[t].Accuracy)
+		p := Point{
+			Classes: first.Phases[t].Classes,
+			Old:     have(func(r schemas.Report) (float64, bool) { return oldAccuracy(r, t) }),
+			New:     have(func(r schemas.Report) (float64, bool) { return newAccuracy(r, t) }),
 		}
-		p.Accuracy = newStat(p.BySeed)
+		p.Accuracy, p.BySeed = overRuns(runs, func(r schemas.Report) (float64, bool) { return r.Phases[t].Accuracy, true })
 		row.Curve = append(row.Curve, p)
 		cells := make([]float64, t+1)
 		for i := range cells {
@@ -162,6 +193,92 @@ func newRow(runs []Run) Row {
 	return row
 }
 
+// overRuns returns the statistic of what f finds in the reports, and the values themselves. f says whether there is one.
+func overRuns(runs []Run, f func(schemas.Report) (float64, bool)) (Stat, []float64) {
+	var v []float64
+	for _, r := range runs {
+		if x, ok := f(r.Report); ok {
+			v = append(v, x)
+		}
+	}
+	return newStat(v), v
+}
+
+func lastPhase(r schemas.Report) schemas.Phase { return r.Phases[len(r.Phases)-1] }
+
+// oldAccuracy is of the classes of earlier phases after phase t, where it was measured and there are any. 0 is left out of
+// files, so that it counts as measured where anything of its kind is.
+func oldAccuracy(r schemas.Report, t int) (float64, bool) {
+	p := r.Phases[t]
+	return p.OldAccuracy, t > 0 && (p.OldAccuracy > 0 || p.NewAccuracy > 0 || len(p.ClassAccuracy) > 0)
+}
+
+// newAccuracy is of the classes of phase t after it.
+func newAccuracy(r schemas.Report, t int) (float64, bool) {
+	p := r.Phases[t]
+	return p.NewAccuracy, p.OldAccuracy > 0 || p.NewAccuracy > 0 || len(p.ClassAccuracy) > 0
+}
+
+// learnRate is pictures a second over all phases: what steps took, over the time they took. Without times it is the mean.
+func learnRate(r schemas.Report) float64 {
+	var pictures, seconds, sum float64
+	for _, p := range r.Phases {
+		pictures += p.LearnPicturesPerSecond * p.LearnSeconds
+		seconds += p.LearnSeconds
+		sum += p.LearnPicturesPerSecond
+	}
+	if pictures > 0 {
+		return pictures / seconds
+	}
+	return sum / float64(len(r.Phases))
+}
+
+// testRate is pictures a second in evaluation, the mean over phases.
+func testRate(r schemas.Report) (sum float64) {
+	for _, p := range r.Phases {
+		sum += p.TestPicturesPerSecond
+	}
+	return sum / float64(len(r.Phases))
+}
+
+// perClass sums up the accuracy of each class. It is nil where a run did not measure it, or where seeds differ in the order
+// of the classes.
+func perClass(runs []Run) []schemas.ResultsClass {
+	order := runs[0].Report.Classes
+	n := lastPhase(runs[0].Report).Classes
+	for _, r := range runs {
+		for _, p := range r.Report.Phases {
+			if len(p.ClassAccuracy) != p.Classes {
+				return nil
+			}
+		}
+		if !slices.Equal(r.Report.Classes, order) {
+			return nil
+		}
+	}
+	out := make([]schemas.ResultsClass, n)
+	for c := range out {
+		if c < len(order) {
+			out[c].WNID, out[c].Name = order[c].WNID, order[c].Name
+		}
+		for t, p := range runs[0].Report.Phases { // the class came with the first phase that has seen it
+			if c < p.Classes {
+				out[c].Phase = t
+				break
+			}
+		}
+		out[c].Last, _ = overRuns(runs, func(r schemas.Report) (float64, bool) { return lastPhase(r).ClassAccuracy[c], true })
+		out[c].Forgetting, _ = overRuns(runs, func(r schemas.Report) (float64, bool) {
+			var best float64
+			for _, p := range r.Phases[out[c].Phase:] {
+				best = max(best, p.ClassAccuracy[c])
+			}
+			return best - lastPhase(r).ClassAccuracy[c], true
+		})
+	}
+	return out
+}
+
 // drop is max over t of a[t][i], minus the last a[t][i]: what was forgotten of phase i.
 func drop(a [][]float64, i int) float64 {
 	best := a[i][i]
@@ -169,37 +286,4 @@ func drop(a [][]float64, i int) float64 {
 		best = max(best, row[i])
 	}
 	return best - a[len(a)-1][i]
-}
-
-// variants names, for groups of the same method and exemplars, the settings in which they differ.
-func variants(groups [][]Run) []string {
-	out := make([]string, len(groups))
-	for i := range groups {
-		var same []int
-		for j := range groups {
-			if groups[j][0].Report.Method == groups[i][0].Report.Method && groups[j][0].Report.Exemplars == groups[i][0].Report.Exemplars {
-				same = append(same, j)
-			}
-		}
-		if len(same) < 2 {
-			continue
-		}
-		var runs []Run
-		for _, j := range same {
-			runs = append(runs, groups[j][0])
-		}
-		_, differ := compare(runs)
-		var parts []string
-		for _, d := range differ {
-			if places := d.places(); len(slices.Compact(slices.Clone(places))) > 1 {
-				parts = append(parts, d.Key+" "+places[slices.Index(same, i)])
-			}
-		}
-		if len(parts) == 0 { // the schedules differ: the key holds nothing else
-			r := groups[i][0].Report
-			parts = []string{strconv.Itoa(r.Phases[len(r.Phases)-1].Classes) + " classes, " + strconv.Itoa(len(r.Phases)) + " phases"}
-		}
-		out[i] = strings.Join(parts, ", ")
-	}
-	return out
 }

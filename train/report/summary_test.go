@@ -131,7 +131,7 @@ func TestTexts(t *testing.T) {
 		fixed(-0.04, 1): "0.0", fixed(-0.06, 1): "-0.1", percent(0.99996): "100.0", byteText(1023): "1023 B", byteText(14541): "14.2 KiB",
 		byteText(3 << 30): "3.0 GiB", spread(Stat{Mean: 0.5, SD: 0.012, N: 2}, 100, 1): "50.0 ± 1.2", spread(Stat{Mean: 0.5, SD: 0, N: 1}, 100, 1): "50.0",
 		durationText(90): "90.0 s", durationText(600): "10.0 min", durationText(9000): "2.5 h", clip("häßlich", 4): "häß…",
-		clipMiddle("ssf + masked (budget 5)", 11): "ssf +…et 5)", list([]string{"1", "2", "3"}): "1, 2 and 3", count(1, "class", "classes"): "1 class",
+		list([]string{"1", "2", "3"}): "1, 2 and 3", count(1, "class", "classes"): "1 class",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,49 +1,48 @@
 package report
 
 import (
-	"encoding/csv"
 	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// column is one column of the results table. The first is the method; all others are numbers.
-type column struct {
+// field is one column of a table of rows. The first is the method; all others are numbers.
+type field struct {
 	Head string
 	Cell func(Row) string
 }
 
-// columns returns the table's columns. Bytes are in one unit for the whole column, chosen by the largest value.
-func columns(rows []Row, o Options) []column {
+// statField is a column of percents, or of values as they are, with as many decimals.
+func statField(head string, scale float64, decimals int, of func(Row) Stat) field {
+	return field{head, func(r Row) string { return spread(of(r), scale, decimals) }}
+}
+
+func seedsField() field {
+	return field{"seeds", func(r Row) string { return strconv.Itoa(len(r.Seeds)) }}
+}
+
+// held is a number of exemplars: no spread where there are none.
+func held(r Row) string {
+	if r.ExemplarsPerClass.Mean == 0 {
+		return "0"
+	}
+	return spread(r.ExemplarsPerClass, 1, 1)
+}
+
+// byteFields are the columns of used bytes and of the budget, in one unit, chosen by the largest value.
+func byteFields(rows []Row) []field {
 	var most float64
-	published := false
 	for _, r := range rows {
 		most = max(most, r.UsedBytes.Mean, r.BudgetBytes.Mean)
-		_, ok := o.Published[r.Label()]
-		published = published || ok
 	}
 	unit, size := byteUnit(most)
-	decimals := byteDecimals(size)
-	accuracy := func(f func(Row) Stat) func(Row) string {
-		return func(r Row) string { return spread(f(r), 100, 1) }
-	}
-	cols := []column{
-		{"method", Row.Label},
-		{"average accuracy %", accuracy(func(r Row) Stat { return r.Average })},
-		{"last accuracy %", accuracy(func(r Row) Stat { return r.Last })},
-		{"forgetting %", accuracy(func(r Row) Stat { return r.Forgetting })},
-		{"exemplars per class", func(r Row) string {
-			if r.ExemplarsPerClass.Mean == 0 {
-				return "0"
-			}
-			return spread(r.ExemplarsPerClass, 1, 1)
-		}},
+	return []field{
 		{"used " + unit, func(r Row) string {
 			if r.UsedBytes.Mean == 0 {
 				return "0"
 			}
-			return spread(r.UsedBytes, 1/size, decimals)
+			return spread(r.UsedBytes, 1/size, byteDecimals(size))
 		}},
 		{"budget " + unit, func(r Row) string {
 			if r.BudgetBytes.Mean == 0 {
@@ -51,38 +50,98 @@ func columns(rows []Row, o Options) []column {
 			}
 			return bytesIn(r.BudgetBytes.Mean, size)
 		}},
-		{"seeds", func(r Row) string { return strconv.Itoa(len(r.Seeds)) }},
 	}
-	if published {
-		cols = append(cols, column{"published (arXiv 2412.09549) %", func(r Row) string {
-			if v, ok := o.Published[r.Label()]; ok {
-				return percent(v)
-			}
-			return none
-		}})
-	}
-	return cols
 }
 
-// grid returns the head and the cells of the table.
-func grid(rows []Row, o Options) (head []string, cells [][]string) {
-	cols := columns(rows, o)
-	for _, c := range cols {
-		head = append(head, c.Head)
+// briefFields are the columns that a terminal has room for.
+func briefFields(rows []Row) []field {
+	fields := []field{
+		{"method", Row.Label},
+		statField("average accuracy %", 100, 1, func(r Row) Stat { return r.Average }),
+		statField("last accuracy %", 100, 1, func(r Row) Stat { return r.Last }),
+		statField("forgetting %", 100, 1, func(r Row) Stat { return r.Forgetting }),
+		{"exemplars per class", held},
 	}
-	for _, r := range rows {
-		line := make([]string, len(cols))
-		for i, c := range cols {
-			line[i] = c.Cell(r)
+	return append(append(fields, byteFields(rows)...), seedsField())
+}
+
+// accuracyFields are all that was measured of accuracy. name is how a row is called.
+func accuracyFields(name func(Row) string) []field {
+	return []field{
+		{"method", name},
+		{"L", func(r Row) string { return strconv.Itoa(r.Phases) }},
+		statField("average %", 100, 1, func(r Row) Stat { return r.Average }),
+		statField("macro average %", 100, 1, func(r Row) Stat { return r.MacroAverage }),
+		statField("last %", 100, 1, func(r Row) Stat { return r.Last }),
+		statField("old classes, last %", 100, 1, func(r Row) Stat { return r.Old }),
+		statField("new classes, last %", 100, 1, func(r Row) Stat { return r.New }),
+		statField("top-5, last %", 100, 1, func(r Row) Stat { return r.Top5 }),
+		statField("nearest mean, last %", 100, 1, func(r Row) Stat { return r.NME }),
+		statField("forgetting %", 100, 1, func(r Row) Stat { return r.Forgetting }),
+		seedsField(),
+	}
+}
+
+// costFields are all that was measured of memory, size and time.
+func costFields(rows []Row, name func(Row) string) []field {
+	fields := []field{
+		{"method", name},
+		{"L", func(r Row) string { return strconv.Itoa(r.Phases) }},
+		{"exemplars per class", held},
+		statField("tokens, % of raw", 100, 1, func(r Row) Stat { return r.TokenFraction }),
+		statField("pixels, % of raw", 100, 1, func(r Row) Stat { return r.PixelFraction }),
+		statField("stored, % of raw", 100, 1, func(r Row) Stat { return r.StoredFraction }),
+	}
+	fields = append(fields, byteFields(rows)...)
+	return append(fields,
+		field{"trained parameters", func(r Row) string { return thousands(r.TrainedParameters) }},
+		field{"kept", func(r Row) string {
+			if r.KeptBytes.N == 0 {
+				return none
+			}
+			return byteText(r.KeptBytes.Mean)
+		}},
+		statField("learned pictures/s", 1, 1, func(r Row) Stat { return r.LearnPicturesPerSecond }),
+		statField("tested pictures/s", 1, 1, func(r Row) Stat { return r.TestPicturesPerSecond }),
+		field{"time", func(r Row) string {
+			if r.Seconds.N == 0 {
+				return none
+			}
+			return durationText(r.Seconds.Mean)
+		}},
+	)
+}
+
+// grid returns the head and the cells of a table, without columns that hold nothing in any row.
+func grid(rows []Row, fields []field) (head []string, cells [][]string) {
+	cells = make([][]string, len(rows))
+	for i, f := range fields {
+		column, empty := make([]string, len(rows)), true
+		for k, r := range rows {
+			column[k] = f.Cell(r)
+			empty = empty && column[k] == none
 		}
-		cells = append(cells, line)
+		if empty && i > 0 {
+			continue
+		}
+		head = append(head, f.Head)
+		for k := range rows {
+			cells[k] = append(cells[k], column[k])
+		}
 	}
 	return head, cells
 }
 
 // WriteTable prints rows for a terminal: accuracies and forgetting in percent, mean ± standard deviation over seeds.
 func WriteTable(w io.Writer, rows []Row) error {
-	head, cells := grid(rows, Options{})
+	fields := briefFields(rows)
+	head, cells := make([]string, len(fields)), make([][]string, len(rows))
+	for i, f := range fields {
+		head[i] = f.Head
+		for k, r := range rows {
+			cells[k] = append(cells[k], f.Cell(r))
+		}
+	}
 	return writeAligned(w, append([][]string{head}, cells...))
 }
 
@@ -116,82 +175,6 @@ func writeAligned(w io.Writer, lines [][]string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// writeMarkdown writes the table as Markdown in aligned source.
-func writeMarkdown(w io.Writer, rows []Row, o Options) error {
-	head, cells := grid(rows, o)
-	lines := append([][]string{head}, cells...)
-	escape := strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", "&", "&amp;", "\n", " ", "\r", " ", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[")
-	width := make([]int, len(head))
-	for _, line := range lines {
-		for i := range line {
-			line[i] = escape.Replace(line[i])
-			width[i] = max(width[i], utf8.RuneCountInString(line[i]), 3)
-		}
-	}
-	var b strings.Builder
-	for n, line := range lines {
-		for i, cell := range line {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				b.WriteString("| " + cell + pad + " |")
-			} else {
-				b.WriteString(" " + pad + cell + " |")
-			}
-		}
-		b.WriteByte('\n')
-		if n == 0 {
-			b.WriteString("| " + strings.Repeat("-", width[0]) + " |")
-			for _, n := range width[1:] {
-				b.WriteString(" " + strings.Repeat("-", n-1) + ": |")
-			}
-			b.WriteByte('\n')
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// writeCSV writes every statistic with six decimals: fractions, bytes and seconds. The standard deviation of one seed
-// is an empty field.
-func writeCSV(w io.Writer, rows []Row) error {
-	stats := []struct {
-		name string
-		of   func(Row) Stat
-	}{
-		{"average_accuracy", func(r Row) Stat { return r.Average }},
-		{"macro_average_accuracy", func(r Row) Stat { return r.MacroAverage }},
-		{"last_accuracy", func(r Row) Stat { return r.Last }},
-		{"forgetting", func(r Row) Stat { return r.Forgetting }},
-		{"exemplars_per_class", func(r Row) Stat { return r.ExemplarsPerClass }},
-		{"memory_budget_bytes", func(r Row) Stat { return r.BudgetBytes }},
-		{"memory_used_bytes", func(r Row) Stat { return r.UsedBytes }},
-		{"token_fraction", func(r Row) Stat { return r.TokenFraction }},
-		{"pixel_fraction", func(r Row) Stat { return r.PixelFraction }},
-		{"stored_fraction", func(r Row) Stat { return r.StoredFraction }},
-		{"seconds", func(r Row) Stat { return r.Seconds }},
-	}
-	head := []string{"label", "method", "exemplars", "variant", "phases", "classes", "seeds"}
-	for _, s := range stats {
-		head = append(head, s.name, s.name+"_sd")
-	}
-	c := csv.NewWriter(w)
-	c.Write(head)
-	for _, r := range rows {
-		line := []string{r.Label(), r.Method, r.Exemplars, r.Variant, strconv.Itoa(r.Phases), strconv.Itoa(r.Classes), seedText(r.Seeds, " ")}
-		for _, s := range stats {
-			v := s.of(r)
-			sd := ""
-			if v.N > 1 {
-				sd = fixed(v.SD, 6)
-			}
-			line = append(line, fixed(v.Mean, 6), sd)
-		}
-		c.Write(line)
-	}
-	c.Flush()
-	return c.Error()
 }
 
 func seedText(seeds []uint64, sep string) string {

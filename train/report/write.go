@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/mcil/mcil/schemas"
 )
@@ -17,10 +20,8 @@ import (
 type Options struct {
 	// Title of the page. Empty means "Class-incremental learning with a byte budget".
 	Title string
-	// Published average accuracies, as fractions, by [Row.Label]. Where it names a row, table.md and the page gain
-	// a column "published (arXiv 2412.09549)". Nil means no such column: a figure of the paper is comparable only with
-	// a run on its data, and the caller has to know that.
-	Published map[string]float64
+	// WithoutPublished leaves out the paper's figures, which otherwise stand beside those of methods that it names.
+	WithoutPublished bool
 	// GalleryPerMethod is the number of exemplars shown a method, from its first seed that has any. 0 means 12; a
 	// negative value shows none.
 	GalleryPerMethod int
@@ -36,11 +37,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-//go:embed page.html plot.html page.css plot.css
+//go:embed page.html page.css
 var files embed.FS
 
-// Write makes dir with report.html, table.md, table.csv, results.json, accuracy.svg and memory.svg. Files of an earlier
-// report are replaced one by one; others in dir are left alone. runs are as [Load] returns them, in any order.
+// Write makes dir with report.html, table.md, table.csv, results.json, and every figure as SVG and as PNG. Files of an earlier
+// report are replaced one by one, and figures that it had and this one has not are removed; others in dir are left alone. runs
+// are as [Load] returns them, in any order.
 func Write(ctx context.Context, dir string, runs []Run, o Options) error {
 	if len(runs) == 0 {
 		return errors.New("no runs to report on")
@@ -58,40 +60,74 @@ func Write(ctx context.Context, dir string, runs []Run, o Options) error {
 	if err != nil {
 		return fmt.Errorf("report templates: %w", err)
 	}
-	rows := Summarise(runs)
-	page, err := newPage(ctx, runs, rows, o)
+	page, rows, err := newPage(ctx, runs, o)
 	if err != nil {
 		return err
 	}
-	own := []string{"table.md", "table.csv", "results.json", "accuracy.svg", "memory.svg", "report.html"}
-	if err := errors.Join(os.MkdirAll(dir, 0o777), schemas.RemoveTemporary(dir, own...)); err != nil {
-		return err
-	}
-	svg := func(p plot) func(io.Writer) error {
-		return func(w io.Writer) error { return t.ExecuteTemplate(w, "file", p.standalone()) }
-	}
-	for _, f := range []struct {
+	figures := page.figures()
+	type file struct {
 		name  string
 		write func(io.Writer) error
-	}{
-		{"table.md", func(w io.Writer) error { return writeMarkdown(w, rows, o) }},
-		{"table.csv", func(w io.Writer) error { return writeCSV(w, rows) }},
-		{"accuracy.svg", svg(page.Curves[0])},
-		{"memory.svg", svg(page.Memory[0])},
-		// The page last: where it is, the rest is.
-		{"report.html", func(w io.Writer) error { return t.ExecuteTemplate(w, "page.html", page) }},
-	} {
+	}
+	all := []file{
+		{"table.md", func(w io.Writer) error { return WriteMarkdown(w, runs, o) }},
+		{"table.csv", func(w io.Writer) error { return WriteCSV(w, runs, o) }},
+	}
+	for _, f := range figures {
+		all = append(all, file{f.Name + ".svg", f.wide.WriteSVG}, file{f.Name + ".png", f.wide.WritePNG})
+	}
+	// The page last: where it is, the rest is.
+	all = append(all, file{"report.html", func(w io.Writer) error { return t.ExecuteTemplate(w, "page.html", page) }})
+	own := []string{"results.json"}
+	for _, f := range all {
+		own = append(own, f.name)
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o777), schemas.RemoveTemporary(dir, own...), removeStale(dir, own)); err != nil {
+		return err
+	}
+	results := schemas.Results{Header: schemas.ResultsHeader, Rows: rows, Tables: page.tables, Figures: index(figures)}
+	if err := schemas.WriteJSON(filepath.Join(dir, "results.json"), results); err != nil {
+		return err
+	}
+	for _, f := range all {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := schemas.WriteFile(filepath.Join(dir, f.name), f.write); err != nil {
 			return err
 		}
-		if f.name == "table.csv" {
-			if err := schemas.WriteJSON(filepath.Join(dir, "results.json"), schemas.Results{Header: schemas.ResultsHeader, Rows: rows}); err != nil {
-				return err
+	}
+	return nil
+}
+
+// Results is what results.json holds.
+func Results(runs []Run, o Options) schemas.Results {
+	rows, studies := summarise(group(runs))
+	return schemas.Results{Header: schemas.ResultsHeader, Rows: rows, Tables: tablesOf(studies, rows, o)}
+}
+
+// removeStale removes the figures that an earlier report in dir lists and that are none of own. A results.json that cannot be
+// read lists none.
+func removeStale(dir string, own []string) error {
+	var old schemas.Results
+	if err := schemas.ReadJSON(filepath.Join(dir, "results.json"), schemas.ResultsHeader, &old); err != nil {
+		return nil
+	}
+	var errs []error
+	for _, f := range old.Figures {
+		for _, name := range []string{f.Name + ".svg", f.Name + ".png"} {
+			if !slices.Contains(own, name) && figureName(f.Name) {
+				if err := os.Remove(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+					errs = append(errs, err)
+				}
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// figureName says whether name can be of a figure: nothing in it leads elsewhere.
+func figureName(name string) bool {
+	kind, _, _ := strings.Cut(name, "-")
+	return slices.Contains([]string{"ablation", "accuracy", "bytes", "forgetting", "gallery", "groups", "memory"}, kind) && !strings.ContainsAny(name, "/\\.:")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/xml"
 	"errors"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -35,17 +36,27 @@ func report(t *testing.T, runs []Run, o Options) map[string]string {
 		}
 		out[e.Name()] = string(b)
 	}
-	for _, name := range []string{"report.html", "table.md", "table.csv", "results.json", "accuracy.svg", "memory.svg"} {
+	var results schemas.Results
+	if err := schemas.ReadJSON(filepath.Join(dir, "results.json"), schemas.ResultsHeader, &results); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"report.html", "table.md", "table.csv", "results.json"}
+	for _, f := range results.Figures {
+		want = append(want, f.Name+".svg", f.Name+".png")
+		wellFormed(t, f.Name+".svg", out[f.Name+".svg"])
+		if p, err := png.Decode(strings.NewReader(out[f.Name+".png"])); err != nil || p.Bounds().Dx() < 2000 {
+			t.Errorf("%s.png is no picture to print: %v", f.Name, err)
+		}
+	}
+	for _, name := range want {
 		if out[name] == "" {
 			t.Errorf("%s is missing or empty", name)
 		}
 	}
-	if len(out) != 6 {
-		t.Errorf("%d files, want 6", len(out))
+	if len(out) != len(want) {
+		t.Errorf("%d files, want %d", len(out), len(want))
 	}
 	wellFormed(t, "report.html", out["report.html"])
-	wellFormed(t, "accuracy.svg", out["accuracy.svg"])
-	wellFormed(t, "memory.svg", out["memory.svg"])
 	alone(t, out["report.html"])
 	return out
 }
@@ -131,12 +142,12 @@ ssf + masked          61.0 ± 1.4       50.0 ± 2.8    32.0 ± 2.8            7.
 		t.Errorf("table\n%s\nwant\n%s", got, want)
 	}
 
-	out := report(t, runs, Options{Published: map[string]float64{"ssf + masked": 0.805}})
-	if want := "| ssf + masked |         61.0 ± 1.4 |      50.0 ± 2.8 |   32.0 ± 2.8 |           7.5 ± 0.7 | 7.81 ± 0.00 |       8.00 |     2 |                           80.5 |\n"; !strings.Contains(out["table.md"], want) {
+	out := report(t, runs, Options{})
+	if want := "| ssf + masked |         61.0 ± 1.4 |      50.0 ± 2.8 |   32.0 ± 2.8 |           7.5 ± 0.7 | 7.81 ± 0.00 |       8.00 |     2 |\n"; !strings.Contains(out["table.md"], want) {
 		t.Errorf("table.md\n%s\nlacks\n%s", out["table.md"], want)
 	}
-	if !strings.Contains(out["report.html"], "published (arXiv 2412.09549)") || strings.Contains(report(t, runs, Options{})["report.html"], "published") {
-		t.Error("the published column must appear exactly where asked for")
+	if !strings.Contains(out["report.html"], "Published (arXiv 2412.09549)") || strings.Contains(strings.ToLower(report(t, runs, Options{WithoutPublished: true})["report.html"]), "published") {
+		t.Error("the paper's figures must appear unless they are not asked for")
 	}
 
 	records, err := csv.NewReader(strings.NewReader(out["table.csv"])).ReadAll()
@@ -171,9 +182,9 @@ func TestPageTellsWhatWasRun(t *testing.T) {
 		"On mm-imagenet-r/hf (classes n0*), 5 methods learned 20 classes in 5 phases of 4, with seeds 1 and 2: 10 runs.",
 		"The memory budget is what 5 unmasked exemplars a class cost, counted as stored.",
 		"The encoder is small, with weights from pretrained/small.",
-		`ssf &#43; masked, seed 1</h3>`, "patches kept</dt><dd>37 of 144 (26 %)", "stored</dt><dd>5.0 KiB instead of 14.2 KiB (35 %)",
+		`SSF&#43;Ours, seed 1</h3>`, `</span>SSF&#43;Ours</th><td class="word">masked</td><td class="word">5 a class</td><td class="best">`, "patches kept</dt><dd>37 of 144 (26 %)", "stored</dt><dd>5.0 KiB instead of 14.2 KiB (35 %)",
 		"Settings that differ (1)", `<th scope="row"><code>exemplars</code></th><td>none</td><td>raw</td>`, "mcil v0.1.0 go1.26.8",
-		`<mark>sun</mark><span class="dropped">light. the </span>`, "ledge (carved from ",
+		`<mark class="w2">sun</mark><span class="dropped w2">light. the </span>`, "ledge (carved from ",
 	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
@@ -182,8 +193,8 @@ func TestPageTellsWhatWasRun(t *testing.T) {
 	if n := strings.Count(html, "data:image/"); n != 6 {
 		t.Errorf("%d pictures, want 6: one for each exemplar of the first seed", n)
 	}
-	for _, name := range []string{"accuracy.svg", "memory.svg"} {
-		for _, want := range []string{`xmlns="http://www.w3.org/2000/svg"`, "prefers-color-scheme: dark", "ssf &#43; masked"} {
+	for _, name := range []string{"accuracy-L5.svg", "bytes-L5.svg"} {
+		for _, want := range []string{`xmlns="http://www.w3.org/2000/svg"`, "prefers-color-scheme: dark", "SSF+Ours"} {
 			if !strings.Contains(out[name], want) {
 				t.Errorf("%s lacks %q", name, want)
 			}
@@ -306,11 +317,11 @@ func TestJoin(t *testing.T) {
 	}
 	for in, want := range map[string][]words{
 		"":                         nil,
-		"*antler ##ed deer":        {{"antler", true}, {"ed deer", false}},
-		"a *polar *bear , on *ice": {{"a ", false}, {"polar bear", true}, {", on ", false}, {"ice", true}},
+		"*antler ##ed deer":        {{"antler", true, 0}, {"ed deer", false, 0}},
+		"a *polar *bear , on *ice": {{"a ", false, 0}, {"polar bear", true, 0}, {", on ", false, 0}, {"ice", true, 0}},
 		"it ' s ( white - haired ) !": {
-			{"it's (white-haired)!", false}},
-		"## x": {{" x", false}},
+			{"it's (white-haired)!", false, 0}},
+		"## x": {{" x", false, 0}},
 	} {
 		if got := join(pieces(in)); !slices.Equal(got, want) {
 			t.Errorf("join(%q) = %v, want %v", in, got, want)

@@ -1,0 +1,372 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mcil/mcil/train/report/scene"
+)
+
+// study is what can stand in one table: runs on the same classes of the same data with the same encoder. Its lines are
+// methods, its columns are numbers of phases.
+type study struct {
+	title   string // data and encoder
+	columns []column
+	lines   []line
+	series  []series
+}
+
+// column is a schedule of classes.
+type column struct {
+	title  string // such as "L = 10"
+	phases int
+	seen   string // classes after each phase, which tells schedules apart
+	even   bool   // phases of equal size, but for what remains in the first
+}
+
+// line is a method under a budget.
+type line struct {
+	series int // index
+	budget budget
+	rows   []int // parallel to the columns: index of a row; -1 where there is none
+}
+
+// series is a method whatever its budget: a colour, and a line of a figure.
+type series struct {
+	method, exemplars string
+	variant           string // what sets it apart from others of the same name, budget aside
+	colour            int
+}
+
+// budget is how much memory there is, as it was set.
+type budget struct {
+	key   string // budget, budget-total, budget-bytes; empty where there is none
+	value float64
+}
+
+func (b budget) String() string {
+	v := strconv.FormatFloat(b.value, 'f', -1, 64)
+	switch b.key {
+	case "":
+		return ""
+	case "budget":
+		return v + " a class"
+	case "budget-total":
+		return v + " in all"
+	}
+	return byteText(b.value)
+}
+
+// name is the paper's for what is the paper's, and otherwise the method with its exemplars.
+func (s series) name() string {
+	n := paperName(s.method, s.exemplars)
+	if n == "" {
+		n = s.method
+		switch s.exemplars {
+		case "":
+		case "none":
+			n = strings.ToUpper(s.method) + ", no exemplars"
+		default:
+			n += " + " + s.exemplars
+		}
+	}
+	if s.variant != "" {
+		n += " (" + s.variant + ")"
+	}
+	return n
+}
+
+func (s series) ink() scene.Colour { return scene.Series(s.colour) }
+
+// budgetOf reads the budget from settings.
+func budgetOf(settings []setting) budget {
+	for _, key := range []string{"budget-bytes", "budget-total", "budget"} {
+		if v, err := strconv.ParseFloat(lookup(settings, key), 64); err == nil && v > 0 {
+			return budget{key, v}
+		}
+	}
+	return budget{}
+}
+
+// studiesOf sorts groups, which rows are parallel to, into studies.
+func studiesOf(groups [][]Run, rows []Row) []study {
+	key := make([]string, len(groups)) // of the study
+	var keys []string
+	for i, g := range groups {
+		key[i] = studyKey(g[0])
+		if !slices.Contains(keys, key[i]) {
+			keys = append(keys, key[i])
+		}
+	}
+	slices.Sort(keys)
+	var out []study
+	for _, k := range keys {
+		var members []int
+		for i := range groups {
+			if key[i] == k {
+				members = append(members, i)
+			}
+		}
+		out = append(out, newStudy(groups, rows, members))
+	}
+	return out
+}
+
+// studyKey is equal for runs that can stand in one table.
+func studyKey(r Run) string {
+	var b strings.Builder
+	for _, s := range flatten(r.Settings.Settings) {
+		if partOf(normal(s.Key)) == ofData {
+			b.WriteString(s.Key + " " + s.place() + "\n")
+		}
+	}
+	b.WriteString(strconv.Itoa(lastPhase(r.Report).Classes))
+	return b.String()
+}
+
+func newStudy(groups [][]Run, rows []Row, members []int) study {
+	s := study{title: studyTitle(groups[members[0]][0])}
+	for _, i := range members {
+		if seen := classesSeen(groups[i]); !slices.ContainsFunc(s.columns, func(c column) bool { return c.seen == seen }) {
+			s.columns = append(s.columns, newColumn(rows[i], seen))
+		}
+	}
+	slices.SortStableFunc(s.columns, func(a, b column) int {
+		return cmp.Or(cmp.Compare(a.phases, b.phases), cmp.Compare(a.title, b.title), cmp.Compare(a.seen, b.seen))
+	})
+	type lineKey struct{ series, budget, settings string }
+	at := map[lineKey]int{}
+	for _, i := range members {
+		first := groups[i][0]
+		settings := flatten(first.Settings.Settings)
+		var like []int // of the study and of the name
+		for _, j := range likeNamed(groups, i) {
+			if slices.Contains(members, j) {
+				like = append(like, j)
+			}
+		}
+		of := series{method: rows[i].Method, exemplars: rows[i].Exemplars,
+			variant: strings.Join(told(groups, like, i, func(key string) bool { return partOf(key) == ofVariant }), ", ")}
+		k := slices.IndexFunc(s.series, func(o series) bool { return o == of })
+		if k < 0 {
+			k = len(s.series)
+			s.series = append(s.series, of)
+		}
+		key := lineKey{of.name(), budgetOf(settings).String(), ""}
+		for _, x := range settings {
+			if p := partOf(normal(x.Key)); p == ofVariant {
+				key.settings += x.Key + " " + x.Value + "\n"
+			}
+		}
+		n, ok := at[key]
+		if !ok {
+			n = len(s.lines)
+			at[key] = n
+			l := line{series: k, budget: budgetOf(settings), rows: make([]int, len(s.columns))}
+			for c := range l.rows {
+				l.rows[c] = -1
+			}
+			s.lines = append(s.lines, l)
+		}
+		seen := classesSeen(groups[i])
+		s.lines[n].rows[slices.IndexFunc(s.columns, func(c column) bool { return c.seen == seen })] = i
+	}
+	s.colour()
+	slices.SortStableFunc(s.lines, func(a, b line) int {
+		return cmp.Or(cmp.Compare(a.budget.key, b.budget.key), cmp.Compare(a.budget.value, b.budget.value), cmp.Compare(a.series, b.series))
+	})
+	return s
+}
+
+// colour orders the series, plain ones before variants, and deals out colours. A known way to keep exemplars has the same
+// colour in every report.
+func (s *study) colour() {
+	order := make([]int, len(s.series))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := s.series[a], s.series[b]
+		return cmp.Or(cmp.Compare(rank(x.exemplars), rank(y.exemplars)), cmp.Compare(x.exemplars, y.exemplars),
+			cmp.Compare(x.method, y.method), cmp.Compare(x.variant, y.variant))
+	})
+	sorted := make([]series, len(order))
+	place := make([]int, len(order))
+	for i, k := range order {
+		sorted[i], place[k] = s.series[k], i
+	}
+	s.series = sorted
+	for i := range s.lines {
+		s.lines[i].series = place[s.lines[i].series]
+	}
+	reserved := map[int]bool{}
+	for _, x := range s.series {
+		if r := rank(x.exemplars); r < len(known()) {
+			reserved[r] = true
+		}
+	}
+	used := map[int]bool{}
+	for i := range s.series {
+		if k := s.plainOf(i); k >= 0 { // a variant has the colour of what it is a variant of
+			s.series[i].colour = s.series[k].colour
+			continue
+		}
+		c := rank(s.series[i].exemplars)
+		if c == len(known()) || used[c] {
+			c = i % scene.SeriesColours
+			for _, free := range []int{5, 6, 7, 0, 1, 2, 3, 4} {
+				if !used[free] && !reserved[free] {
+					c = free
+					break
+				}
+			}
+		}
+		used[c] = true
+		s.series[i].colour = c
+	}
+}
+
+// plainOf is the series that number i is a variant of; -1 where it is none, or where that one was not run.
+func (s study) plainOf(i int) int {
+	if s.series[i].variant == "" {
+		return -1
+	}
+	return slices.IndexFunc(s.series, func(x series) bool {
+		return x.variant == "" && x.method == s.series[i].method && x.exemplars == s.series[i].exemplars
+	})
+}
+
+// newColumn names a row's schedule.
+func newColumn(r Row, seen string) column {
+	c := column{title: "L = " + strconv.Itoa(r.Phases), phases: r.Phases, seen: seen, even: true}
+	if r.Phases > 1 {
+		first, size := r.Curve[0].Classes, r.Curve[1].Classes-r.Curve[0].Classes
+		for t := 2; t < r.Phases; t++ {
+			c.even = c.even && r.Curve[t].Classes-r.Curve[t-1].Classes == size
+		}
+		switch {
+		case !c.even:
+			c.title += ", uneven"
+		case first != size && first != size+r.Classes%r.Phases:
+			c.even = false
+			c.title += ", from " + strconv.Itoa(first)
+		}
+	}
+	return c
+}
+
+// studyTitle says what was learned, and with what encoder, as far as the settings tell.
+func studyTitle(r Run) string {
+	var parts []string
+	settings := flatten(r.Settings.Settings)
+	value := func(key string) string {
+		for _, s := range settings {
+			if normal(s.Key) == key {
+				return s.place()
+			}
+		}
+		return ""
+	}
+	if data := lookup(settings, "data"); data != "" {
+		parts = append(parts, clip(shortPath(data), 40))
+	}
+	if classes := value("classes"); classes != "" {
+		parts = append(parts, "classes "+clip(classes, 40))
+	}
+	parts = append(parts, count(lastPhase(r.Report).Classes, "class", "classes"))
+	switch model, weights := value("model"), value("weights"); {
+	case weights != "" && weights != "random":
+		parts = append(parts, "weights "+clip(weights, 40))
+	case model != "":
+		parts = append(parts, clip(model, 40))
+	}
+	if e := value("evaluate"); e != "" && e != "test" {
+		parts = append(parts, e+" rows")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// shortPath is the last element of a path, and the one before it where the last names a layout.
+func shortPath(path string) string {
+	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '\\' })
+	if n := len(parts); n > 1 && slices.Contains([]string{"hf", "vilt", "hub"}, parts[n-1]) {
+		return parts[n-2] + "/" + parts[n-1]
+	}
+	if len(parts) == 0 {
+		return path
+	}
+	return parts[len(parts)-1]
+}
+
+// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
+// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of several, the one next to the paper's), so that the figures of
+// all columns show the same; a column without it has its own. more is how many other lines there are.
+func (s study) chosen(c int) (lines []line, under budget, more int) {
+	var all []line
+	for _, l := range s.lines {
+		if l.rows[c] >= 0 {
+			all = append(all, l)
+		}
+	}
+	under = commonBudget(s.lines)
+	if !slices.ContainsFunc(all, func(l line) bool { return l.budget == under }) {
+		under = commonBudget(all)
+	}
+	for _, l := range all {
+		if (l.budget.key == "" || l.budget == under) && s.plainOf(l.series) < 0 {
+			lines = append(lines, l)
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.series, b.series) })
+	lines = lines[:min(len(lines), scene.SeriesColours)]
+	return lines, under, len(all) - len(lines)
+}
+
+// ablation are the lines of column c under the budget of its figures, variants after what they are variants of; nil without
+// variants.
+func (s study) ablation(c int) (lines []line) {
+	_, under, _ := s.chosen(c)
+	variants := false
+	for i := range s.series {
+		for _, l := range s.lines {
+			if l.series == i && l.rows[c] >= 0 && l.budget == under {
+				lines = append(lines, l)
+				variants = variants || s.plainOf(i) >= 0
+			}
+		}
+	}
+	if !variants {
+		return nil
+	}
+	return lines
+}
+
+// commonBudget is the budget of most cells of lines.
+func commonBudget(lines []line) (under budget) {
+	votes := map[budget]int{}
+	for _, l := range lines {
+		for _, row := range l.rows {
+			if row >= 0 && l.budget.key != "" {
+				votes[l.budget]++
+			}
+		}
+	}
+	best := 0
+	for _, l := range lines { // in the lines' order, so that the choice is always the same
+		n := votes[l.budget]
+		if n > best || n > 0 && n == best && distance(l.budget) < distance(under) {
+			best, under = n, l.budget
+		}
+	}
+	return under
+}
+
+// distance is how far a budget is from the paper's 5 exemplars a class; budgets of another kind are farther than any.
+func distance(b budget) float64 {
+	if b.key != "budget" {
+		return 1e18
+	}
+	return max(b.value-5, 5-b.value)
+}

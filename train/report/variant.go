@@ -1,0 +1,110 @@
+package report
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// plain are the values that settings have unless someone asks for others. What differs from them is worth a name; where a
+// comparison has a plain value and others, only the others are told. It is a matter of names alone: a setting that is missing
+// here is told with every value.
+func plain() map[string]string {
+	return map[string]string{
+		"budget-unit": "stored", "codec": "raw", "replay": "drop", "repair": "0.5", "mask-layer": "last", "mask-heads": "mean", "mask-token": "text",
+		"mask-image": "mean", "mask-text": "mean", "mask-score": "attention", "head": "linear", "distill": "0", "mixing": "natural", "augment": "none",
+		"evaluate": "test",
+	}
+}
+
+// The parts that settings play in a report. A key is as [normal] returns it.
+const (
+	ofVariant  = iota // sets a method apart from others of its name
+	ofName            // is in the name itself
+	ofData            // says what was learned with what encoder: other values make another study
+	ofSchedule        // deals the classes into phases: the columns of a table
+	ofBudget          // is how much memory there is
+)
+
+func partOf(key string) int {
+	switch key {
+	case "method", "exemplars", "seed":
+		return ofName
+	case "data", "classes", "weights", "model", "class-order", "evaluate", "max-text", "exif-orientation":
+		return ofData
+	case "phases", "init", "increment":
+		return ofSchedule
+	case "budget", "budget-total", "budget-bytes":
+		return ofBudget
+	}
+	return ofVariant
+}
+
+// normal is a key with hyphens for underscores and without the path before it.
+func normal(key string) string {
+	key = strings.ReplaceAll(key, "_", "-")
+	return key[strings.LastIndexByte(key, '.')+1:]
+}
+
+// variants names, for groups of the same method and exemplars, the settings in which they differ.
+func variants(groups [][]Run) []string {
+	out := make([]string, len(groups))
+	for i := range groups {
+		same := likeNamed(groups, i)
+		if len(same) < 2 {
+			continue
+		}
+		parts := told(groups, same, i, func(string) bool { return true })
+		if len(parts) == 0 && !slices.ContainsFunc(same, func(j int) bool { return j != i && classesSeen(groups[j]) == classesSeen(groups[i]) }) {
+			// the schedules differ, and no setting says so
+			r := groups[i][0].Report
+			parts = []string{strconv.Itoa(lastPhase(r).Classes) + " classes, " + strconv.Itoa(len(r.Phases)) + " phases"}
+		}
+		out[i] = strings.Join(parts, ", ")
+	}
+	return out
+}
+
+// likeNamed lists the groups with the method and exemplars of group i.
+func likeNamed(groups [][]Run, i int) (same []int) {
+	for j := range groups {
+		if groups[j][0].Report.Method == groups[i][0].Report.Method && groups[j][0].Report.Exemplars == groups[i][0].Report.Exemplars {
+			same = append(same, j)
+		}
+	}
+	return same
+}
+
+// told lists the settings of group i that set it apart from the groups same, which it is one of: "key value". only says which
+// keys count.
+func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts []string) {
+	var runs []Run
+	for _, j := range same {
+		runs = append(runs, groups[j][0])
+	}
+	_, differ := compare(runs)
+	for _, d := range differ {
+		places := d.places()
+		if !only(normal(d.Key)) || len(slices.Compact(slices.Clone(places))) < 2 {
+			continue
+		}
+		value := places[slices.Index(same, i)]
+		if usual, ok := plain()[normal(d.Key)]; ok && value == usual {
+			continue
+		}
+		if value == "" { // the setting is of others, and plays no part here
+			continue
+		}
+		parts = append(parts, d.Key+" "+value)
+	}
+	return parts
+}
+
+// classesSeen tells schedules apart: the classes seen after each phase.
+func classesSeen(runs []Run) string {
+	var b strings.Builder
+	for _, p := range runs[0].Report.Phases {
+		b.WriteString(strconv.Itoa(p.Classes) + " ")
+	}
+	return b.String()
+}
