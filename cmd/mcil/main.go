@@ -8,6 +8,9 @@
 //	mcil pretrain  train a small backbone
 //	mcil embed     write features of pictures and texts for numpy
 //	mcil train     learn class after class
+//	mcil sweep     a grid of such runs, and one table
+//	mcil eval      the accuracy of a run on any dataset
+//	mcil predict   what a run says of a picture with its caption
 //	mcil report    tables, plots and a page from finished runs, or from captions
 //	mcil demo      all of it
 //
@@ -75,6 +78,8 @@ type cli struct {
 	Pretrain    pretrainCmd    `cmd:"" help:"Train a small backbone where no published weights are at hand."`
 	Embed       embedCmd       `cmd:"" help:"Write the features of pictures with their texts as a file for numpy."`
 	Train       trainCmd       `cmd:"" help:"Learn a dataset's classes phase by phase."`
+	Eval        evalCmd        `cmd:"" help:"Measure a run on any dataset with its classes."`
+	Predict     predictCmd     `cmd:"" help:"Ask a run what pictures with captions show."`
 	Report      reportCmd      `cmd:"" help:"Make tables, plots and a page from finished runs, or compare the variants of a caption store."`
 	Demo        demoCmd        `cmd:"" help:"Run all of it on drawn pictures and the embedded endpoint."`
 
