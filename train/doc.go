@@ -4,7 +4,8 @@
 // # What to call
 //
 // [Pretrain] makes a small encoder where no published weights are at hand. [Run] learns a dataset's classes phase by phase
-// with one method and one kind of exemplars and writes a run folder. [Embed] writes an encoder's features of any pictures and
+// with one method and one kind of exemplars and writes a run folder. [Open] makes a [Model] of one, to predict with and to
+// evaluate on other data. [Embed] writes an encoder's features of any pictures and
 // texts, for comparison and for other programs.
 //
 // # What a run looks at
@@ -33,13 +34,13 @@
 //
 // # A run folder
 //
-//	run.json      effective settings and the digest of all that decides the result
+//	run.json      effective settings, the digest of all that decides the result, that of the encoder alone, and the classes
 //	phase-NN/     tuner.safetensors, memory.arrow, phase.json; appears whole when the phase is done
 //	report.json   the accuracy matrix and what follows from it; written last
 //	gallery.json  some masked exemplars, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
 //
-// A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
+// One process at a time works on a folder. A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
 // checkpoint before it and from generators seeded by the run's seed and the phase, so a run that was killed and resumed
 // ends with the bytes of one that was not (times apart).
 package train

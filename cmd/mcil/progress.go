@@ -58,7 +58,11 @@ func (p *progress) update(stage string, done, total int, note string) {
 	if p.lines != nil {
 		if now.Sub(p.shown) >= saidEvery || done == total || p.last == p.first+1 {
 			p.shown = now
-			p.lines.say(sweep.Line{Stage: stage, Done: done, Total: total, Note: note, PerSecond: p.rate(now)})
+			line := sweep.Line{Stage: stage, Done: done, Total: total, Note: note}
+			if now.Sub(p.start) >= saidEvery/10 { // before that a rate would be one of clocks
+				line.PerSecond = p.rate(now)
+			}
+			p.lines.say(line)
 		}
 	} else if p.tty {
 		p.bar.ChangeMax(total)

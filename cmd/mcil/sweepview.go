@@ -30,6 +30,9 @@ func (v *sweepView) update(s sweep.Status) {
 	if v.p.tty {
 		every = drawnEvery
 	}
+	if s.Stopping && !v.last.Stopping {
+		v.drawn = 0 // the answer to Ctrl-C stands below them
+	}
 	ended := s.Done != v.last.Done
 	v.last = s
 	if now := time.Now(); ended || now.Sub(v.shown) >= every {

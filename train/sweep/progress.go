@@ -13,6 +13,7 @@ type Status struct {
 	PerSecond float64       // runs
 	Left      time.Duration // 0: not known
 	Running   []RunStatus   // in their order
+	Stopping  bool          // they were asked to save
 }
 
 // RunStatus is where a run is.
@@ -65,7 +66,7 @@ func (s *scheduler) tell() {
 	if s.o.Progress == nil {
 		return
 	}
-	status := Status{Runs: len(s.runs)}
+	status := Status{Runs: len(s.runs), Stopping: s.stopping}
 	var gained, missing float64 // in runs
 	var began, last time.Time
 	for _, r := range s.runs {

@@ -66,15 +66,16 @@ func shapeOf(j Job) string {
 }
 
 type scheduler struct {
-	o      Options
-	jobs   []Job
-	runs   []run // parallel to jobs
-	next   int   // job to begin
-	events chan event
-	free   int              // cores
-	used   int64            // bytes, as estimated
-	peaks  map[string]int64 // largest seen, by shape
-	now    func() time.Time
+	o        Options
+	jobs     []Job
+	runs     []run // parallel to jobs
+	next     int   // job to begin
+	stopping bool
+	events   chan event
+	free     int              // cores
+	used     int64            // bytes, as estimated
+	peaks    map[string]int64 // largest seen, by shape
+	now      func() time.Time
 }
 
 // run is the state of a job.
@@ -90,10 +91,9 @@ type run struct {
 
 func (s *scheduler) loop(ctx context.Context) error {
 	done := ctx.Done()
-	stopping := false
 	defer s.abort()
 	for {
-		for !stopping && s.next < len(s.jobs) {
+		for !s.stopping && s.next < len(s.jobs) {
 			begun, err := s.begin(ctx)
 			if err != nil {
 				return err
@@ -110,7 +110,7 @@ func (s *scheduler) loop(ctx context.Context) error {
 		case e := <-s.events:
 			s.hear(e)
 		case <-done:
-			done, stopping = nil, true
+			done, s.stopping = nil, true
 			for _, r := range s.runs {
 				if r.process != nil {
 					r.process.interrupt()
