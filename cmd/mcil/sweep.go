@@ -200,18 +200,19 @@ type trainProgram struct {
 
 func newTrainProgram(dir string) trainProgram {
 	p := trainProgram{dir, map[string]bool{}}
-	for _, verb := range trainParser(&cli{}).Model.Children {
-		if verb.Name == "train" {
-			for _, f := range verb.Flags {
-				p.flags[f.Name] = true
-			}
-		}
+	for _, f := range trainParser(&trainOnly{}).Model.Children[0].Flags {
+		p.flags[f.Name] = true
 	}
 	return p
 }
 
+// trainOnly is [cli] with one verb: it is asked often, and a parser of all verbs takes much longer to make.
+type trainOnly struct {
+	Train trainCmd `cmd:""`
+}
+
 // trainParser reads flags as the program does, and prints nothing.
-func trainParser(c *cli) *kong.Kong {
+func trainParser(c *trainOnly) *kong.Kong {
 	parser, err := kong.New(c, kong.Name("mcil"), kongVars(""), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
 	if err != nil {
 		panic(err) // the flags are wrong
@@ -246,7 +247,7 @@ func (p trainProgram) parse(args []sweep.Arg) (*trainCmd, error) {
 	for _, a := range args {
 		words = append(words, "--"+a.Key+"="+a.Value)
 	}
-	var c cli
+	var c trainOnly
 	_, err := trainParser(&c).Parse(words)
 	return &c.Train, err
 }

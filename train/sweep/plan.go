@@ -36,7 +36,7 @@ type Program interface {
 // Bounds of a sweep: beyond them it is a slip of the pen.
 const (
 	mostJobs  = 10_000
-	mostTries = 4096 // combinations looked at for one that is refused
+	mostTries = 512 // combinations looked at for one that is refused
 )
 
 // Plan makes the runs of a file.
@@ -103,6 +103,7 @@ type planner struct {
 	said    map[string]bool         // rows with what counts of the rest
 	by      map[string]*combination // by settings
 	merged  int                     // combinations that another one's run stands for
+	lefts   [][]bool                // what was left out of combinations; each is the least, for it is forced
 	used    map[spot]bool           // values that count in a run
 	why     map[spot]string         // what the program said to a value that was left out
 	dropped []string                // keys that were left out, in order
@@ -250,6 +251,13 @@ func (p *planner) leaveOut(c *combination) error {
 	if refusal == nil {
 		return nil
 	}
+	for _, left := range p.lefts { // what helped another combination
+		if len(left) == len(none) && !c.keeps(left) && p.ask(c.args(left)).err == nil && p.forced(c, left) {
+			c.left = left
+			p.note(c)
+			return nil
+		}
+	}
 	seen := map[string]bool{}
 	queue := [][]bool{none}
 	tries := 0
@@ -278,6 +286,7 @@ func (p *planner) leaveOut(c *combination) error {
 			}
 			if err == nil && p.forced(c, fewer) {
 				c.left = fewer
+				p.lefts = append(p.lefts, fewer)
 				p.note(c)
 				return nil
 			}
@@ -292,6 +301,16 @@ func (p *planner) leaveOut(c *combination) error {
 		line, what = culprit.spot.line, culprit.Key+" "+culprit.Value
 	}
 	return p.errorf(line, "%s: %v", what, refusal)
+}
+
+// keeps says that a row wants a key that is left out.
+func (c *combination) keeps(left []bool) bool {
+	for i, ch := range c.choices {
+		if left[i] && ch.fixed {
+			return true
+		}
+	}
+	return false
 }
 
 // forced says that each key left out could not have another value of the file in its place.
