@@ -17,11 +17,11 @@ const holdPatience = 2 * time.Second
 // wrote the same phases would spoil them.
 func holdRun(dir string) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		if err = schemas.Lock(f, dir); !errors.Is(err, schemas.ErrLocked) || time.Since(began) > holdPatience {
@@ -32,7 +32,7 @@ func holdRun(dir string) (release func() error, err error) {
 	case errors.Is(err, schemas.ErrLocked):
 		err = fmt.Errorf("run %s: another mcil train is at work on it: wait for it, or give another --out: %w", dir, dataset.ErrRefused)
 	case err != nil:
-		err = fmt.Errorf("run: %w", err)
+		err = fmt.Errorf("run %s: %w", dir, err)
 	default:
 		return f.Close, nil
 	}
