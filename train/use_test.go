@@ -141,6 +141,11 @@ func TestPredict(t *testing.T) {
 	if i != len(all) {
 		t.Errorf("%d of %d answers", i, len(all))
 	}
+	for p, err := range openModel(t, mustWholeRun(t), OpenOptions{Phase: 1}).Predict(t.Context(), all[:1], false) {
+		if err != nil || len(p.Probabilities) != 3 || len(p.Top(9)) != 3 {
+			t.Errorf("after phase 1, of 3 classes: %v, %v", err, p.Probabilities)
+		}
+	}
 	if _, err := m.Encode([]byte("404 page not found"), ""); !errors.Is(err, dataset.ErrRefused) {
 		t.Errorf("no picture: %v", err)
 	}

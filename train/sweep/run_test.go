@@ -148,6 +148,22 @@ func TestRunWithinMemory(t *testing.T) {
 	}
 }
 
+// A run that needs more than is left waits, though cores are free.
+func TestRunWaitsForRoom(t *testing.T) {
+	t.Setenv(helper, t.TempDir())
+	for memory, want := range map[int64]int{3500: 2, 3499: 1} {
+		most := 0
+		_, err := Run(t.Context(), jobsOf("1", "2"), Options{
+			Program: os.Args[0], Cores: 8, Memory: memory,
+			Need:     func(_ context.Context, j Job) (int64, error) { return map[string]int64{"seed-1": 1000, "seed-2": 2500}[j.Name], nil },
+			Progress: func(s Status) { most = max(most, len(s.Running)) },
+		})
+		if err != nil || most != want {
+			t.Errorf("within %d bytes: %d at once, want %d; %v", memory, most, want, err)
+		}
+	}
+}
+
 // An interrupted sweep asks its runs to save, begins no more, and says what was not done.
 func TestRunInterrupted(t *testing.T) {
 	dir := t.TempDir()
