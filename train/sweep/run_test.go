@@ -152,10 +152,13 @@ func TestRunWithinMemory(t *testing.T) {
 func TestRunWaitsForRoom(t *testing.T) {
 	t.Setenv(helper, t.TempDir())
 	for memory, want := range map[int64]int{3500: 2, 3499: 1} {
-		most := 0
-		_, err := Run(t.Context(), jobsOf("1", "2"), Options{
+		most, jobs := 0, jobsOf("1", "2")
+		jobs[1].Settings["model"] = "large"
+		_, err := Run(t.Context(), jobs, Options{
 			Program: os.Args[0], Cores: 8, Memory: memory,
-			Need:     func(_ context.Context, j Job) (int64, error) { return map[string]int64{"seed-1": 1000, "seed-2": 2500}[j.Name], nil },
+			Need: func(_ context.Context, j Job) (int64, error) {
+				return map[string]int64{"seed-1": 1000, "seed-2": 2500}[j.Name], nil
+			},
 			Progress: func(s Status) { most = max(most, len(s.Running)) },
 		})
 		if err != nil || most != want {
