@@ -20,10 +20,13 @@ type Run struct {
 	Header
 	Settings map[string]any `json:"settings"`
 	// Digest of what determines the result: settings, data and weights. A folder with another digest is not resumed.
-	Digest        string  `json:"digest"`
-	WeightsCommit string  `json:"weights_commit,omitempty"` // of weights given as hf:OWNER/NAME: the Hub's, 40 hexadecimal digits
-	CPU           string  `json:"cpu"`                      // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
-	Program       Program `json:"program"`
+	Digest        string `json:"digest"`
+	WeightsCommit string `json:"weights_commit,omitempty"` // of weights given as hf:OWNER/NAME: the Hub's, 40 hexadecimal digits
+	// WeightsDigest is of the encoder alone and its vocabulary: what tuned values of the run are to be used with.
+	WeightsDigest string     `json:"weights_digest,omitempty"`
+	Classes       []RunClass `json:"classes,omitempty"` // that the run learns, in the order learned
+	CPU           string     `json:"cpu"`               // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
+	Program       Program    `json:"program"`
 }
 
 // Report is RUN/report.json: what came out. Accuracies are fractions in [0,1].

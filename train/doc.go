@@ -4,7 +4,8 @@
 // # What to call
 //
 // [Pretrain] makes a small encoder where no published weights are at hand. [Run] learns a dataset's classes phase by phase
-// with one method and one kind of exemplars and writes a run folder. [Embed] writes an encoder's features of any pictures and
+// with one method and one kind of exemplars and writes a run folder. [Open] makes a [Model] of one, to predict with and to
+// evaluate on other data. [Embed] writes an encoder's features of any pictures and
 // texts, for comparison and for other programs.
 //
 // # What a run looks at
@@ -68,7 +69,7 @@
 //
 // # A run folder
 //
-//	run.json      effective settings and the digest of all that decides the result
+//	run.json      effective settings, the digest of all that decides the result, that of the encoder alone, and the classes
 //	phase-NN/     tuner.safetensors, memory.arrow, phase.json; appears whole when the phase is done
 //	report.json   the accuracy matrix and what follows from it; written last
 //	gallery.json  some masked exemplars, to look at

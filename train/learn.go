@@ -113,9 +113,15 @@ func (r *run) resumeHalfway() error {
 	return nil
 }
 
+// lockPatience is how long a run waits for a process that is about to end: who killed it may start the next one at once.
+const lockPatience = 2 * time.Second
+
 // lockRun takes a run folder for this process until release is called.
 func lockRun(dir string) (release func(), err error) {
 	f, err := lockFolder(dir)
+	for began := time.Now(); errors.Is(err, schemas.ErrLocked) && time.Since(began) < lockPatience; f, err = lockFolder(dir) {
+		time.Sleep(20 * time.Millisecond)
+	}
 	if errors.Is(err, schemas.ErrLocked) {
 		err = fmt.Errorf("run %s: another mcil train is writing it: wait for it, or give another --out: %w", dir, dataset.ErrRefused)
 	}

@@ -22,6 +22,7 @@ type run struct {
 	o        Options
 	cpu      string
 	commit   string // of weights on the Hub
+	weights  string // digest of the encoder alone
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
 	learner  method.Learner
@@ -142,7 +143,7 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes: %w", r.o.Weights, wnid, r.data.Classes[label].Name, dataset.ErrRefused)
 		}
 	}
-	r.commit = backbone.commit
+	r.commit, r.weights = backbone.commit, backbone.identity()
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
 	if r.encoding.Disk, err = r.o.Pictures.open(); err != nil {
 		return "", err
@@ -180,7 +181,7 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	var old schemas.Run
 	file := filepath.Join(r.o.Out, "run.json")
 	begin := func() error {
-		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, WeightsCommit: r.commit, CPU: r.cpu, Program: r.o.Program})
+		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, WeightsCommit: r.commit, WeightsDigest: r.weights, Classes: r.classes(), CPU: r.cpu, Program: r.o.Program})
 	}
 	err := schemas.ReadJSON(file, schemas.RunHeader, &old)
 	switch {
@@ -294,12 +295,7 @@ func (r *run) finish() (schemas.Report, error) {
 		pooled[t] = p.Accuracy
 	}
 	report.AverageAccuracy, report.LastAccuracy = AverageAccuracy(pooled), pooled[len(pooled)-1]
-	for t, labels := range r.phases {
-		for _, label := range labels {
-			c := r.data.Classes[label]
-			report.Classes = append(report.Classes, schemas.RunClass{WNID: c.WNID, Name: c.Name, Phase: t})
-		}
-	}
+	report.Classes = r.classes()
 	if len(r.gallery) > 0 {
 		report.Gallery = "gallery.json"
 		g := schemas.Gallery{Header: schemas.GalleryHeader, Exemplars: r.gallery}

@@ -188,6 +188,8 @@ func timeless(t *testing.T, dir string) map[string][]byte {
 			b, err = jsonWithoutSeconds(b)
 		case ".csv":
 			b, err = csvWithoutSeconds(b)
+		case ".md":
+			b = markdownWithoutSeconds(b)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -236,13 +238,37 @@ func csvWithoutSeconds(b []byte) ([]byte, error) {
 	var out bytes.Buffer
 	for _, row := range rows {
 		for i, cell := range row {
-			if !strings.Contains(rows[0][i], "seconds") {
+			if !strings.Contains(rows[0][i], "second") {
 				fmt.Fprintf(&out, "%q,", cell)
 			}
 		}
 		out.WriteByte('\n')
 	}
 	return out.Bytes(), nil
+}
+
+// markdownWithoutSeconds takes the columns of times and rates out of tables.
+func markdownWithoutSeconds(b []byte) []byte {
+	var out strings.Builder
+	var heads []string
+	for line := range strings.Lines(string(b)) {
+		if !strings.HasPrefix(line, "|") {
+			heads = nil
+			out.WriteString(line)
+			continue
+		}
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if heads == nil {
+			heads = cells
+		}
+		for i, cell := range cells {
+			if head := heads[min(i, len(heads)-1)]; !strings.Contains(head, "pictures/s") && strings.TrimSpace(head) != "time" {
+				out.WriteString(cell + "|")
+			}
+		}
+		out.WriteByte('\n')
+	}
+	return []byte(out.String())
 }
 
 // buildArgs is a build of a few tenths of a second, of the folder food.

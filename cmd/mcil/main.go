@@ -8,6 +8,9 @@
 //	mcil pretrain  train a small backbone
 //	mcil embed     write features of pictures and texts for numpy
 //	mcil train     learn class after class
+//	mcil sweep     a grid of such runs, and one table
+//	mcil eval      the accuracy of a run on any dataset
+//	mcil predict   what a run says of a picture with its caption
 //	mcil report    tables, plots and a page from finished runs, or from captions
 //	mcil demo      all of it
 //
@@ -51,6 +54,7 @@ import (
 	"github.com/mcil/mcil/train"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/report"
+	"github.com/mcil/mcil/train/sweep"
 )
 
 // Exit codes.
@@ -75,11 +79,16 @@ type cli struct {
 	Pretrain    pretrainCmd    `cmd:"" help:"Train a small backbone where no published weights are at hand."`
 	Embed       embedCmd       `cmd:"" help:"Write the features of pictures with their texts as a file for numpy."`
 	Train       trainCmd       `cmd:"" help:"Learn a dataset's classes phase by phase."`
+	Sweep       sweepCmd       `cmd:"" help:"Run a grid of mcil train, several at once, and make one table of what came out."`
+	Eval        evalCmd        `cmd:"" help:"Measure a run on any dataset with its classes."`
+	Predict     predictCmd     `cmd:"" help:"Ask a run what pictures with captions show."`
 	Report      reportCmd      `cmd:"" help:"Make tables, plots and a page from finished runs, or compare the variants of a caption store."`
 	Demo        demoCmd        `cmd:"" help:"Run all of it on drawn pictures and the embedded endpoint."`
 
 	Config  kong.ConfigFlag  `help:"YAML file with flags of the verb (flag name: value). Flags on the command line win." placeholder:"FILE"`
 	Version kong.VersionFlag `help:"Print the version."`
+	// Supervised is for a process that another mcil starts: see [supervisedContext] and [sweep.Line].
+	Supervised bool `hidden:""`
 }
 
 // env is what a verb may touch of the outside.
@@ -113,11 +122,19 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err != nil {
 		return complain(stderr, usageError{err})
 	}
-	ctx, stop := interruptible(stderr)
-	defer stop()
 	e := &env{
 		stdout: stdout, log: slog.New(slog.NewTextHandler(stderr, nil)), progress: newProgress(stderr), program: program,
 	}
+	var ctx context.Context
+	var stop func()
+	if c.Supervised {
+		ctx, stop = supervisedContext(os.Stdin)
+		e.progress.lines = &lineWriter{w: stderr}
+		defer func() { e.progress.lines.say(sweep.Line{PeakBytes: peakBytes()}) }()
+	} else {
+		ctx, stop = interruptible(stderr)
+	}
+	defer stop()
 	e.settings(parsed)
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(e)
@@ -185,7 +202,7 @@ var refusals = []error{
 }
 
 // sentinels are what [exitCode] looks for; at the end of a message they only repeat it.
-var sentinels = append([]error{caption.ErrEndpoint, train.ErrOptions}, refusals...)
+var sentinels = append([]error{caption.ErrEndpoint, train.ErrOptions, sweep.ErrFile}, refusals...)
 
 // oneLine is the error's text in one line, without the sentinels that it may end with.
 func oneLine(err error) string {
@@ -205,7 +222,7 @@ func exitCode(err error) int {
 	var unsupported *schemas.UnsupportedError
 	var unfinished *report.UnfinishedError
 	switch {
-	case errors.As(err, &usage), errors.Is(err, train.ErrOptions):
+	case errors.As(err, &usage), errors.Is(err, train.ErrOptions), errors.Is(err, sweep.ErrFile):
 		return exitUsage
 	case errors.As(err, &failures):
 		return exitFailures

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/sweep"
 )
 
 // plainEvery is how often a line appears where the output is not a terminal.
@@ -32,6 +33,7 @@ type progress struct {
 	start time.Time // of the stage: the end of the one before, for the first unit was begun before it is told of
 	ended time.Time // of the last stage
 	shown time.Time
+	lines *lineWriter // of a supervised process, in place of bar and plain lines; otherwise nil
 }
 
 func newProgress(w io.Writer) *progress {
@@ -47,13 +49,22 @@ func (p *progress) update(stage string, done, total int, note string) {
 	if stage != p.stage {
 		p.finish()
 		p.stage, p.first, p.start, p.shown = stage, max(0, done-1), p.ended, now
-		if p.tty {
+		if p.tty && p.lines == nil {
 			p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
 		}
 	}
 	p.last, p.total, p.note = done, total, note
-	if p.tty {
+	if p.lines != nil {
+		if now.Sub(p.shown) >= saidEvery || done == total || p.last == p.first+1 {
+			p.shown = now
+			line := sweep.Line{Stage: stage, Done: done, Total: total, Note: note}
+			if now.Sub(p.start) >= saidEvery/10 { // before that a rate would be one of clocks
+				line.PerSecond = p.rate(now)
+			}
+			p.lines.say(line)
+		}
+	} else if p.tty {
 		p.bar.ChangeMax(total)
 		p.bar.Describe(text(stage, note))
 		p.bar.Set(done)
@@ -65,8 +76,7 @@ func (p *progress) update(stage string, done, total int, note string) {
 
 // line prints the state as one plain line.
 func (p *progress) line(now time.Time) {
-	elapsed := now.Sub(p.start).Seconds()
-	rate := float64(p.last-p.first) / max(elapsed, 1e-3)
+	rate := p.rate(now)
 	left := "?"
 	if rate > 0 {
 		left = time.Duration(float64(p.total-p.last) / rate * float64(time.Second)).Round(time.Second).String()
@@ -74,9 +84,18 @@ func (p *progress) line(now time.Time) {
 	fmt.Fprintf(p.w, "%s: %d/%d, %.1f/s, %s left\n", text(p.stage, p.note), p.last, p.total, rate, left)
 }
 
+// rate is units a second since the stage began.
+func (p *progress) rate(now time.Time) float64 {
+	return float64(p.last-p.first) / max(now.Sub(p.start).Seconds(), 1e-3)
+}
+
 // finish ends the present stage with a line that stays.
 func (p *progress) finish() {
 	if p.stage == "" {
+		return
+	}
+	if p.lines != nil {
+		p.stage, p.ended = "", time.Now()
 		return
 	}
 	if p.tty {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/mcil/mcil/dataset/layout"
+	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train"
+)
+
+// useFlags are flags of the verbs that use a run.
+type useFlags struct {
+	Phase   int    `placeholder:"T" help:"Use what was learned after phase T, from 1. Default: the last phase that is finished."`
+	Weights string `placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Where the weights are that the run was trained on. Default: where they were then."`
+}
+
+func (f useFlags) open(ctx context.Context, e *env, run string, workers int, pictures train.PictureCache) (*train.Model, error) {
+	return train.Open(ctx, run, train.OpenOptions{
+		Phase: f.Phase, Weights: f.Weights, Workers: workers, Pictures: pictures, Getenv: os.Getenv, Progress: e.progress.events(""),
+	})
+}
+
+func (f useFlags) validate() error {
+	if f.Phase < 0 {
+		return fmt.Errorf("--phase=%d: choose 1 or more, or leave it out for the last one", f.Phase)
+	}
+	return nil
+}
+
+type evalCmd struct {
+	Run_        string `arg:"" name:"run" help:"Run folder, finished or not."`
+	Data        string `required:"" placeholder:"DATASET" help:"Dataset made by mcil build, with classes of the run; others do not count."`
+	Evaluate    string `default:"test" enum:"test,validation" help:"Rows to evaluate on: test or validation."`
+	Predictions string `placeholder:"FILE.csv" help:"Write for each row its ID, class, the class predicted, and its probability."`
+	JSON        bool   `help:"Print the accuracies as JSON."`
+	useFlags
+	resourceFlags
+}
+
+func (c *evalCmd) Validate() error {
+	return errors.Join(c.useFlags.validate(), c.resourceFlags.validate())
+}
+
+func (c *evalCmd) Run(ctx context.Context, e *env) error {
+	defer c.use()()
+	data, err := layout.Open(c.Data)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	m, err := c.open(ctx, e, c.Run_, c.workers(), c.pictures())
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	result, err := m.Evaluate(ctx, data, c.Evaluate)
+	if err != nil {
+		return err
+	}
+	e.progress.done()
+	if c.Predictions != "" {
+		if err := schemas.WriteFile(c.Predictions, func(w io.Writer) error { return writePredictions(w, result) }); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return json.NewEncoder(e.stdout).Encode(result)
+	}
+	return printEvaluation(e.stdout, result, m.Phases)
+}
+
+// printEvaluation prints the accuracy of each class and of all.
+func printEvaluation(w io.Writer, r train.Evaluation, phases int) error {
+	absent := 0
+	for _, c := range r.Classes {
+		if c.Rows == 0 {
+			absent++
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%5.1f %%  %4d rows  phase %d  %s %s\n", 100*c.Accuracy, c.Rows, c.Phase, c.WNID, c.Name); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s after phase %d of %d: accuracy %.2f %%, top-5 %.2f %% on %d %s rows of %d classes\n",
+		r.Run, r.Phase, phases, 100*r.Accuracy, 100*r.Top5Accuracy, r.Rows, r.Split, len(r.Classes)-absent)
+	if err == nil && absent > 0 {
+		_, err = fmt.Fprintf(w, "%d classes of the run have no rows there\n", absent)
+	}
+	if err == nil && r.OtherRows > 0 {
+		_, err = fmt.Fprintf(w, "%d rows of classes that it has not learned do not count\n", r.OtherRows)
+	}
+	return err
+}
+
+func writePredictions(w io.Writer, r train.Evaluation) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"id", "class", "predicted", "probability"})
+	for _, p := range r.Confusions {
+		c.Write([]string{string(p.ID), r.Classes[p.Class].WNID, r.Classes[p.Predicted].WNID, strconv.FormatFloat(p.Probability, 'f', 6, 64)})
+	}
+	c.Flush()
+	return c.Error()
+}

@@ -1,0 +1,22 @@
+package train
+
+import "context"
+
+// Need estimates the memory in bytes that a process takes for a run: what the run itself plans, and what a Go process takes
+// beside. It opens data and weights and learns nothing. It is meant to be too much rather than too little.
+func Need(ctx context.Context, o Options) (int64, error) {
+	o = o.WithDefaults()
+	if err := o.Validate(); err != nil {
+		return 0, err
+	}
+	r := &run{o: o}
+	defer r.close()
+	if _, err := r.prepare(ctx); err != nil {
+		return 0, err
+	}
+	plan, err := r.footprint()
+	return plan.Total() + processBytes, err
+}
+
+// processBytes is what a process takes beside what [Need] counts: the program, its runtime, and garbage of decoding.
+const processBytes = 128 << 20

@@ -1,0 +1,221 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"time"
+)
+
+// Options say how the runs of a sweep are run.
+type Options struct {
+	Program string // path of mcil
+	Dir     string // the runs' folders are made there
+	Cores   int    // shared by the runs under way; default 1
+	Memory  int64  // bytes that they may take together; 0: it is not known, and does not bind
+	Most    int    // runs at once; default: as many as cores
+	Force   bool   // start every run afresh
+	// Need estimates the bytes that a run will take, for Memory; nil: nothing. Where it fails the run is started, and says
+	// itself what is wrong.
+	Need     func(context.Context, Job) (int64, error)
+	Progress func(Status) // may be nil
+}
+
+// State of a run of a sweep.
+type State string
+
+const (
+	Waiting     State = "waiting" // it was not begun
+	Running     State = "running"
+	Done        State = "done"
+	Failed      State = "failed"
+	Interrupted State = "interrupted" // it can go on
+)
+
+// Outcome is how a run ended.
+type Outcome struct {
+	Name  string `json:"name"`
+	State State  `json:"state"`
+	Error string `json:"error,omitempty"` // of a failed one: what it said
+}
+
+// Run runs the jobs and tells how each ended, in their order. When ctx ends, no more are begun, those under way save, and
+// the error is that of ctx. It is no error that some failed.
+func Run(ctx context.Context, jobs []Job, o Options) ([]Outcome, error) {
+	s := &scheduler{o: o, jobs: jobs, events: make(chan event, 256), free: max(1, o.Cores), peaks: map[string]int64{}, now: time.Now}
+	for _, j := range jobs {
+		s.runs = append(s.runs, run{outcome: Outcome{Name: j.Name, State: Waiting}, shape: shapeOf(j)})
+	}
+	err := s.loop(ctx)
+	outcomes := make([]Outcome, len(jobs))
+	for i, r := range s.runs {
+		outcomes[i] = r.outcome
+	}
+	return outcomes, err
+}
+
+// shapeOf tells runs apart that take another amount of memory: all settings but the seed.
+func shapeOf(j Job) string {
+	settings := maps.Clone(j.Settings)
+	delete(settings, "seed")
+	b, err := json.Marshal(settings)
+	if err != nil {
+		return j.Name
+	}
+	return string(b)
+}
+
+type scheduler struct {
+	o        Options
+	jobs     []Job
+	runs     []run // parallel to jobs
+	next     int   // job to begin
+	stopping bool
+	events   chan event
+	free     int              // cores
+	used     int64            // bytes, as estimated
+	peaks    map[string]int64 // largest seen, by shape
+	now      func() time.Time
+}
+
+// run is the state of a job.
+type run struct {
+	outcome Outcome
+	shape   string
+	process *process
+	threads int
+	need    int64
+	line    Line
+	pace    pace
+}
+
+func (s *scheduler) loop(ctx context.Context) error {
+	done := ctx.Done()
+	defer s.abort()
+	for {
+		for !s.stopping && s.next < len(s.jobs) {
+			begun, err := s.begin(ctx)
+			if err != nil {
+				return err
+			}
+			if !begun {
+				break
+			}
+		}
+		s.tell()
+		if s.running() == 0 {
+			return ctx.Err()
+		}
+		select {
+		case e := <-s.events:
+			s.hear(e)
+		case <-done:
+			done, s.stopping = nil, true
+			for _, r := range s.runs {
+				if r.process != nil {
+					r.process.interrupt()
+				}
+			}
+		}
+	}
+}
+
+// abort ends what an error left running.
+func (s *scheduler) abort() {
+	for _, r := range s.runs {
+		if r.process != nil {
+			r.process.abort()
+		}
+	}
+	for s.running() > 0 {
+		s.hear(<-s.events)
+	}
+}
+
+func (s *scheduler) running() (n int) {
+	for _, r := range s.runs {
+		if r.process != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// begin starts the next job where there is room for it.
+func (s *scheduler) begin(ctx context.Context) (bool, error) {
+	most := s.o.Most
+	if most <= 0 {
+		most = max(1, s.o.Cores)
+	}
+	running := s.running()
+	if running >= most || s.free == 0 {
+		return false, nil
+	}
+	r := &s.runs[s.next]
+	r.need = s.need(ctx, s.next)
+	if ctx.Err() != nil {
+		return false, nil // the loop sees it too
+	}
+	together := min(most, running+len(s.jobs)-s.next)
+	if s.o.Memory > 0 && r.need > 0 {
+		if running > 0 && s.used+r.need > s.o.Memory {
+			return false, nil
+		}
+		together = min(together, running+max(1, int(max(0, s.o.Memory-s.used)/r.need)))
+	}
+	r.threads = max(1, (s.free+together-running-1)/(together-running)) // the cores left, shared with those that are still to begin
+	p, err := s.o.start(s.next, s.jobs[s.next], r.threads, s.events)
+	if err != nil {
+		return false, err
+	}
+	r.process, r.outcome.State = p, Running
+	s.free -= r.threads
+	s.used += r.need
+	s.next++
+	return true, nil
+}
+
+// need is what a job will take, in bytes: see the package comment.
+func (s *scheduler) need(ctx context.Context, i int) int64 {
+	if s.o.Memory <= 0 {
+		return 0
+	}
+	if peak := s.peaks[s.runs[i].shape]; peak > 0 {
+		return peak + peak/10
+	}
+	if s.o.Need == nil {
+		return 0
+	}
+	n, err := s.o.Need(ctx, s.jobs[i])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// hear takes in what a run said, or its end.
+func (s *scheduler) hear(e event) {
+	r := &s.runs[e.job]
+	if e.line.PeakBytes > 0 {
+		s.peaks[r.shape] = max(s.peaks[r.shape], e.line.PeakBytes)
+	}
+	if e.line.Stage != "" {
+		r.line = e.line
+		r.pace.at(s.now(), progressOf(e.line))
+	}
+	if !e.ended {
+		return
+	}
+	r.process = nil
+	s.free += r.threads
+	s.used -= r.need
+	switch e.code {
+	case 0:
+		r.outcome.State = Done
+		r.pace.at(s.now(), 1)
+	case interruptExit:
+		r.outcome.State = Interrupted
+	default:
+		r.outcome.State, r.outcome.Error = Failed, e.said
+	}
+}
