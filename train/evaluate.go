@@ -38,7 +38,7 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 			if err != nil {
 				return e, err
 			}
-			out, err := r.learner.Infer(batch, false)
+			out, err := r.learner.Infer(batch, nil)
 			if err != nil {
 				return e, err
 			}
@@ -87,7 +87,7 @@ func (r *run) classMeans(ctx context.Context, t int) ([][]float32, error) {
 						return nil, err
 					}
 				}
-				out, err := r.learner.Infer(batch, false)
+				out, err := r.learner.Infer(batch, nil)
 				if err != nil {
 					return nil, err
 				}

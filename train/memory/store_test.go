@@ -65,8 +65,8 @@ func TestPutStops(t *testing.T) {
 		if err := s.Put(0, c.budget, candidates); err != nil {
 			t.Fatal(err)
 		}
-		if len(s.All()) != c.held || s.UsedBytes() != c.used || s.Budget() != c.budget {
-			t.Errorf("budget %d: %d exemplars of %d bytes, not %d of %d", c.budget, len(s.All()), s.UsedBytes(), c.held, c.used)
+		if len(s.All()) != c.held || s.Used().StoredBytes != c.used || s.Budget() != c.budget {
+			t.Errorf("budget %d: %d exemplars of %d bytes, not %d of %d", c.budget, len(s.All()), s.Used().StoredBytes, c.held, c.used)
 		}
 		if want := min(c.held+1, len(sizes)); drawn != want {
 			t.Errorf("budget %d: %d candidates were drawn, not %d", c.budget, drawn, want)
@@ -173,8 +173,8 @@ func TestStoreProperties(t *testing.T) {
 				h.candidates = slices.Clone(got)
 				used, total = used+bytes, total+h.budget
 			}
-			if s.UsedBytes() != used || s.Budget() != total {
-				t.Fatalf("seed %d, step %d: %d bytes of %d in all, not %d of %d", seed, step, s.UsedBytes(), s.Budget(), used, total)
+			if s.Used().StoredBytes != used || s.Budget() != total {
+				t.Fatalf("seed %d, step %d: %d bytes of %d in all, not %d of %d", seed, step, s.Used().StoredBytes, s.Budget(), used, total)
 			}
 			if !slices.IsSortedFunc(s.All(), func(a, b Exemplar) int { return a.Label - b.Label }) {
 				t.Fatalf("seed %d, step %d: the exemplars are not in the order of their classes", seed, step)

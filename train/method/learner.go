@@ -14,8 +14,8 @@ type Learner interface {
 	// Fit learns from items, whose labels are positions in the order learned and below seen, the number of classes so far.
 	// What it does depends on the phase number and the items only, not on time or on the number of workers.
 	Fit(ctx context.Context, phase, seen int, items dataset.Items, progress func(Step)) error
-	// Infer answers for a batch of at most BatchSize examples.
-	Infer(batch []dataset.Sample, attention bool) (Output, error)
+	// Infer answers for a batch of at most BatchSize examples. attention may be nil: none is computed.
+	Infer(batch []dataset.Sample, attention *Attention) (Output, error)
 	BatchSize() int
 	// Plan is the memory that learning takes with full batches.
 	Plan() Plan

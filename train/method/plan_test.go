@@ -93,7 +93,7 @@ func grow(t *testing.T, tuned bool) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := n.Infer(full, false); err != nil {
+	if _, err := n.Infer(full, nil); err != nil {
 		t.Fatal(err)
 	}
 	if after := n.Plan(); after != plan {

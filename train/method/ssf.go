@@ -31,7 +31,7 @@ func (m *ssf) Fit(ctx context.Context, phase, seen int, items dataset.Items, pro
 	return m.network.Fit(ctx, m.schedule, items, FitOptions{Active: seen, Seed: m.seed<<16 + uint64(phase), Progress: progress})
 }
 
-func (m *ssf) Infer(batch []dataset.Sample, attention bool) (Output, error) {
+func (m *ssf) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
 	return m.network.Infer(batch, attention)
 }
 
