@@ -83,7 +83,7 @@ func (r *run) classMeans(ctx context.Context, t int) ([][]float32, error) {
 				var err error
 				batch := make([]dataset.Sample, len(chunk))
 				for i, e := range chunk {
-					if batch[i], err = memory.Decode(e); err != nil {
+					if batch[i], err = r.o.Memory.replay().Sample(e); err != nil {
 						return nil, err
 					}
 				}

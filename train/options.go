@@ -16,7 +16,6 @@ import (
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/hub"
 	"github.com/mcil/mcil/train/kernel"
-	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -25,17 +24,14 @@ var ErrOptions = errors.New("options that cannot be")
 
 // Options say what to run. Zero means the default.
 type Options struct {
-	Data      string  // folder of a prepared dataset
-	Out       string  // run folder
-	Weights   string  // folder or file of weights, hf:OWNER/NAME[@REVISION] such as hf:dandelin/vilt-b32-mlm, or "random"
-	Model     string  // preset, for random weights: vilt-b32, small or tiny (the default)
-	Method    string  // default "ssf"
-	Exemplars string  // none, raw or masked (the default)
-	Budget    float64 // memory per class, in unmasked examples of the class; default 5
-	// BudgetBytes is memory in all, shared alike by the classes seen; it takes the place of Budget.
-	BudgetBytes int64
-	Phases      int    // default 10
-	Classes     string // which classes: see SelectClasses; default all
+	Data    string // folder of a prepared dataset
+	Out     string // run folder
+	Weights string // folder or file of weights, hf:OWNER/NAME[@REVISION] such as hf:dandelin/vilt-b32-mlm, or "random"
+	Model   string // preset, for random weights: vilt-b32, small or tiny (the default)
+	Method  string // default "ssf"
+	Memory  MemoryOptions
+	Phases  int    // default 10
+	Classes string // which classes: see SelectClasses; default all
 	// ClassOrder is natural, a seed of numpy's permutation of the classes selected, dataset (its class-order.txt), or a file
 	// that split.Order reads; default 1993.
 	ClassOrder string
@@ -44,9 +40,8 @@ type Options struct {
 	// MaxText is the number of tokens, [CLS] and [SEP] included, that longer captions are cut to; 0: as many as the model has
 	// positions for. For more than that, its positions are stretched: see vilt.Weights.WithMaxText; random ones are drawn.
 	MaxText    int
-	Repair     float64 // probability of another text of the class at replay; default 0.5, negative: never
-	Seed       uint64  // of initialisation, order and augmentation; default 1
-	CacheBytes int64   // memory for processed pictures; default 1 GiB
+	Seed       uint64 // of initialisation, order and augmentation; default 1
+	CacheBytes int64  // memory for processed pictures; default 1 GiB
 	Pictures   PictureCache
 	Force      bool // start afresh where a run exists
 	Schedule   method.Schedule
@@ -78,19 +73,13 @@ func (o Options) WithDefaults() Options {
 	for _, d := range []struct {
 		field *string
 		value string
-	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.Exemplars, "masked"}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
+	}{{&o.Model, "tiny"}, {&o.Method, "ssf"}, {&o.ClassOrder, "1993"}, {&o.Weights, "random"}} {
 		if *d.field == "" {
 			*d.field = d.value
 		}
 	}
-	if o.Budget == 0 && o.BudgetBytes == 0 && o.keeps() {
-		o.Budget = 5
-	}
 	if o.Phases == 0 {
 		o.Phases = 10
-	}
-	if o.Repair == 0 && o.keeps() {
-		o.Repair = 0.5
 	}
 	if o.Seed == 0 {
 		o.Seed = 1
@@ -98,6 +87,7 @@ func (o Options) WithDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
+	o.Memory = o.Memory.WithDefaults()
 	o.Schedule = o.Schedule.WithDefaults()
 	return o
 }
@@ -114,14 +104,8 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// keeps says whether any exemplars are kept.
-func (o Options) keeps() bool {
-	kind, err := memory.KindOf(o.Exemplars)
-	return err == nil && kind.Keeps
-}
-
 func (o Options) validate() error {
-	if _, err := memory.KindOf(o.Exemplars); err != nil {
+	if err := o.Memory.validate(); err != nil {
 		return err
 	}
 	if strings.HasPrefix(o.Weights, hub.Scheme) {
@@ -130,16 +114,6 @@ func (o Options) validate() error {
 		}
 	}
 	switch {
-	case !o.keeps() && (o.Budget != 0 || o.BudgetBytes != 0):
-		return fmt.Errorf("a memory budget has no effect without exemplars: leave it out, or choose raw or masked exemplars")
-	case !o.keeps() && o.Repair > 0:
-		return fmt.Errorf("re-pairing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
-	case o.Budget != 0 && o.BudgetBytes != 0:
-		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
-	case !(o.Budget >= 0 && o.Budget < 1e9) || o.BudgetBytes < 0:
-		return fmt.Errorf("the memory budget must be above 0")
-	case !(o.Repair <= 1):
-		return fmt.Errorf("re-pairing probability %g: must be between 0 and 1", o.Repair)
 	case o.Phases < 1:
 		return fmt.Errorf("phases: %d: must be 1 or more", o.Phases)
 	case !slices.Contains(method.Names(), o.Method):
@@ -152,7 +126,7 @@ func (o Options) validate() error {
 func (o Options) Settings() map[string]any {
 	o = o.WithDefaults()
 	s := map[string]any{
-		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "phases": o.Phases, "classes": o.Classes,
+		"data": o.Data, "weights": o.Weights, "method": o.Method, "phases": o.Phases, "classes": o.Classes,
 		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
 		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.Warmup(),
 	}
@@ -165,14 +139,7 @@ func (o Options) Settings() map[string]any {
 	if o.MaxText != 0 {
 		s["max_text"] = o.MaxText
 	}
-	if o.keeps() {
-		s["repair"] = max(0, o.Repair)
-		if o.BudgetBytes > 0 {
-			s["budget_bytes"] = o.BudgetBytes
-		} else {
-			s["budget"] = o.Budget
-		}
-	}
+	o.Memory.into(s)
 	return s
 }
 

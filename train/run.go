@@ -24,10 +24,10 @@ type run struct {
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
 	learner  method.Learner
-	kind     memory.Kind // of exemplars
 	phases   [][]int     // labels of the dataset, by phase
 	position map[int]int // label of the dataset to place in the order learned
 	store    memory.Store
+	worths   map[int]memory.Worth // by place in the order learned, where a budget in all is counted in samples
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
@@ -80,9 +80,6 @@ func (r *run) close() {
 // prepare opens data and weights and returns the digest of all that decides the result.
 func (r *run) prepare(ctx context.Context) (string, error) {
 	var err error
-	if r.kind, err = memory.KindOf(r.o.Exemplars); err != nil {
-		return "", fmt.Errorf("%w: %w", err, ErrOptions)
-	}
 	if r.data, err = layout.Open(r.o.Data); err != nil {
 		return "", err
 	}
@@ -119,6 +116,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 		if wnid := r.data.Classes[label].WNID; backbone.seen[wnid] {
 			return "", fmt.Errorf("weights %s were pretrained on class %s (%s), so it is not new: leave it out with --classes: %w", r.o.Weights, wnid, r.data.Classes[label].Name, dataset.ErrRefused)
 		}
+	}
+	if err := r.prepareMemory(backbone.weights.Config); err != nil {
+		return "", err
 	}
 	r.commit = backbone.commit
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
@@ -206,7 +206,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	start := time.Now()
 	seen := r.seen(t)
 	train := r.data.Splits[dataset.Train]
-	items := dataset.Concat{r.subset(train, r.phases[t]), r.store.Replay(r.o.Repair)}
+	items := dataset.Concat{r.subset(train, r.phases[t]), r.store.Replay(r.o.Memory.replay())}
 	stage := fmt.Sprintf("phase %d of %d", t+1, len(r.phases))
 	log, err := newLog(filepath.Join(r.o.Out, "log.jsonl"), t)
 	if err != nil {
@@ -233,7 +233,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	r.matrix = append(r.matrix, result.byPhase)
 	p := schemas.Phase{
 		Phase: t, Classes: seen, Accuracy: result.pooled, NMEAccuracy: result.nme,
-		MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.UsedBytes(), Seconds: time.Since(start).Seconds(),
+		MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.Used().StoredBytes, Seconds: time.Since(start).Seconds(),
 		LearnSeconds: pace.whole.seconds(), WaitSeconds: pace.whole.waited.Seconds(),
 	}
 	r.costs(&p, seen)
@@ -268,7 +268,7 @@ func (r *run) tell(stage string, done, total int, note string) {
 // finish writes the gallery and, last, the report.
 func (r *run) finish() (schemas.Report, error) {
 	report := schemas.Report{
-		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Exemplars, Seed: r.o.Seed,
+		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Memory.Exemplars, Seed: r.o.Seed,
 		AccuracyMatrix: r.matrix, MacroAverageAccuracy: r.matrix.MacroAverage(), Forgetting: r.matrix.Forgetting(),
 		Phases: r.reports, Program: r.o.Program,
 	}

@@ -111,25 +111,22 @@ func (c *pretrainCmd) Run(ctx context.Context, e *env) error {
 }
 
 type trainCmd struct {
-	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
-	Out          string   `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
-	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${methods}."`
-	Exemplars    string   `default:"masked" enum:"${exemplars}" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549)."`
-	Budget       *float64 `placeholder:"N" help:"Memory: what N whole examples a class take, in bytes. Default: 5."`
-	BudgetBytes  byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
-	Phases       int      `default:"10" help:"Number of phases; the first takes the remainder."`
-	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
-	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
-	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
-	Weights      string   `default:"random" placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Published or own weights: hf:dandelin/vilt-b32-mlm, downloaded once into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count); a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
-	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
-	Epochs       int      `default:"10" help:"Passes over the data of a phase."`
-	LearningRate float64  `default:"0.01" help:"Peak learning rate of AdamW."`
-	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
-	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
-	Seed         uint64   `default:"1" help:"Of all that is random. It does not change the class order."`
-	Force        bool     `help:"Start afresh where a run exists."`
-	JSON         bool     `help:"Print the report as JSON."`
+	Data         string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
+	Out          string  `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
+	Method       string  `default:"ssf" enum:"${methods}" help:"How to learn: ${methods}."`
+	Phases       int     `default:"10" help:"Number of phases; the first takes the remainder."`
+	Classes      string  `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
+	Order        string  `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
+	Weights      string  `default:"random" placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Published or own weights: hf:dandelin/vilt-b32-mlm, downloaded once into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count); a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
+	Model        string  `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
+	Epochs       int     `default:"10" help:"Passes over the data of a phase."`
+	LearningRate float64 `default:"0.01" help:"Peak learning rate of AdamW."`
+	MaxText      int     `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
+	Orient       bool    `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
+	Seed         uint64  `default:"1" help:"Of all that is random. It does not change the class order."`
+	Force        bool    `help:"Start afresh where a run exists."`
+	JSON         bool    `help:"Print the report as JSON."`
+	exemplarFlags
 	scheduleFlags
 	resourceFlags
 	cacheMemory
@@ -138,12 +135,6 @@ type trainCmd struct {
 // Validate refuses what the flags alone show to be wrong; what needs the data is left to the run.
 func (c *trainCmd) Validate() error {
 	switch {
-	case c.Budget != nil && !(*c.Budget > 0):
-		return fmt.Errorf("--budget=%g: choose a number of examples above 0, or --exemplars=none", *c.Budget)
-	case c.Repair != nil && !(*c.Repair >= 0):
-		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
-	case c.Exemplars == "none" && c.Repair != nil:
-		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars")
 	case c.Phases < 1:
 		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
@@ -153,25 +144,18 @@ func (c *trainCmd) Validate() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), c.resourceFlags.validate()); err != nil {
+	if err := errors.Join(c.exemplarFlags.validate(), c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), c.resourceFlags.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
 }
 
 func (c *trainCmd) options(e *env, name string) train.Options {
-	o := train.Options{
-		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
-		BudgetBytes: int64(c.BudgetBytes), Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
+	return train.Options{
+		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Memory: c.memory(),
+		Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
-	if c.Budget != nil {
-		o.Budget = *c.Budget
-	}
-	if c.Repair != nil {
-		o.Repair = orNone(*c.Repair)
-	}
-	return o
 }
 
 func (c *trainCmd) effective(e *env) map[string]any { return c.options(e, "").Settings() }
@@ -187,8 +171,8 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 		return json.NewEncoder(e.stdout).Encode(r)
 	}
 	last := r.Phases[len(r.Phases)-1]
-	_, err = fmt.Fprintf(e.stdout, "%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %d of %d bytes\n",
-		c.Out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, last.MemoryUsedBytes, last.MemoryBudgetBytes)
+	_, err = fmt.Fprintf(e.stdout, "%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %s\n",
+		c.Out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, memoryText(last))
 	return err
 }
 
