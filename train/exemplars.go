@@ -30,7 +30,7 @@ type MemoryOptions struct {
 	Mask memory.MaskOptions // of masked exemplars; layer, heads and token also of cim's map
 
 	MRDCQualities []int   // of JPEG that are tried; default 10, 25, 50, 75, 90, as far as they are not above JPEGQuality
-	MRDCEpsilon   float64 // how far from 1 the ratio of volumes may be; default 0.5
+	MRDCEpsilon   float64 // how far from 1 the ratio of volumes may be; default 0.1
 	Box           memory.BoxOptions
 }
 
@@ -71,7 +71,7 @@ func (o MemoryOptions) WithDefaults() MemoryOptions {
 			o.MRDCQualities = slices.DeleteFunc([]int{10, 25, 50, 75, 90}, func(q int) bool { return q > o.JPEGQuality })
 		}
 		if o.MRDCEpsilon == 0 {
-			o.MRDCEpsilon = 0.5
+			o.MRDCEpsilon = 0.1
 		}
 	case memory.CIM:
 		o.Mask.Layer, o.Mask.Heads, o.Mask.Token = all.Layer, all.Heads, all.Token

@@ -30,7 +30,7 @@ type exemplarFlags struct {
 	MaskScore string `placeholder:"SCORE" help:"attention (the default), or as many at random or of the lowest attention: random, inverse."`
 
 	MRDCQualities []int    `name:"mrdc-qualities" placeholder:"Q,…" help:"Qualities that mrdc chooses from. Default: 10,25,50,75,90, as far as --jpeg-quality allows."`
-	MRDCEpsilon   *float64 `name:"mrdc-epsilon" placeholder:"E" help:"How far from 1 mrdc's ratio of volumes may be. Default: 0.5."`
+	MRDCEpsilon   *float64 `name:"mrdc-epsilon" placeholder:"E" help:"How far from 1 mrdc's ratio of volumes may be. Default: 0.1."`
 	CIMRatio      *int     `name:"cim-ratio" placeholder:"R" help:"Pixels of cim's rest for one that is kept, a square. Default: 4."`
 	CIMThreshold  *float64 `name:"cim-threshold" placeholder:"T" help:"Of cim's map, 0 to 1. Default: 0.6."`
 }

@@ -126,7 +126,7 @@ func (o BoxOptions) EncodeBox(s dataset.Sample, box schemas.Box, patchPx int, c 
 	}
 	if c.jpeg() {
 		flatten(rest, e, n)
-		if e.Pixels, err = c.picture(part); err == nil {
+		if e.Pixels, err = c.picture(part); err == nil && uncovered(e) > 0 {
 			e.Rest, err = c.picture(rest)
 		}
 		if err != nil {
@@ -227,8 +227,10 @@ func decodeBox(e Exemplar, c Codec) ([]uint8, error) {
 		if part, err = picture.DecodeScan(e.Pixels, e.Box.W, e.Box.H, c.Quality); err != nil {
 			return nil, fmt.Errorf("box: %w", err)
 		}
-		if rest, err = picture.DecodeScan(e.Rest, small.Dx(), small.Dy(), c.Quality); err != nil {
-			return nil, fmt.Errorf("rest: %w", err)
+		if rest = image.NewNRGBA(small); uncovered(e) > 0 { // else nothing is read of it, and nothing is stored
+			if rest, err = picture.DecodeScan(e.Rest, small.Dx(), small.Dy(), c.Quality); err != nil {
+				return nil, fmt.Errorf("rest: %w", err)
+			}
 		}
 	} else {
 		if len(e.Pixels) != 3*e.Box.W*e.Box.H || len(e.Rest) != 3*uncovered(e) {
