@@ -190,8 +190,11 @@ func (o MemoryOptions) validate() error {
 	if !o.keeps() {
 		return nil
 	}
-	if budgets > 1 {
-		return fmt.Errorf("give the budget in samples a class or in bytes, not both, and in samples a class or in all")
+	switch {
+	case budgets > 1 && o.BudgetTotal == 0:
+		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
+	case budgets > 1:
+		return fmt.Errorf("give one of budget, budget-total and budget-bytes: they take the place of one another")
 	}
 	if err := o.validateBudget(); err != nil {
 		return err

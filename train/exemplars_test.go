@@ -130,8 +130,8 @@ func TestEveryKeyHasAnEffectOrIsRefused(t *testing.T) {
 func TestMemoryOptionsRefuse(t *testing.T) {
 	masked := func(m memory.MaskOptions) MemoryOptions { return MemoryOptions{Mask: m} }
 	for words, o := range map[string]MemoryOptions{
-		"in samples a class or in all":                   {Budget: 5, BudgetTotal: 5},
-		"not both":                                       {BudgetTotal: 5, BudgetBytes: 5},
+		"give one of budget, budget-total":               {Budget: 5, BudgetTotal: 5},
+		"they take the place of one another":             {BudgetTotal: 5, BudgetBytes: 5},
 		"must be above 0":                                {BudgetTotal: -1},
 		`budget-unit "grams"`:                            {BudgetUnit: "grams"},
 		"does not count tokens":                          {BudgetUnit: "tokens", BudgetBytes: 5},
