@@ -55,13 +55,7 @@ func baseOf(kind string) MemoryOptions {
 // replay.
 func remembered(t *testing.T, m MemoryOptions) (exemplars []memory.Exemplar, budgets map[int]memory.Budget, replayed []dataset.Sample) {
 	t.Helper()
-	o := testRun(t)
-	o.Memory, o.Phases = m, 1
-	r := &run{o: o.WithDefaults()}
-	defer r.close()
-	if _, err := r.prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	r := prepared(t, m)
 	if _, err := r.remember(t.Context(), 0, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +252,26 @@ func TestBudgetInAll(t *testing.T) {
 	}
 	o := options()
 	r := mustRun(t, o)
+	held := map[int]int{}
 	for i, p := range r.Phases {
+		var checkpoint schemas.Checkpoint
+		if err := schemas.ReadJSON(filepath.Join(o.Out, fmt.Sprintf("phase-%02d", i), "phase.json"), schemas.PhaseHeader, &checkpoint); err != nil {
+			t.Fatal(err)
+		}
+		exemplars, err := schemas.ReadExemplars(filepath.Join(o.Out, fmt.Sprintf("phase-%02d", i), "memory.arrow"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := map[int]int64{}
+		for _, e := range exemplars {
+			used[e.Label] += int64(memory.CostOf(e).Tokens)
+		}
+		for label, n := range p.ClassExemplars {
+			if before, old := held[label]; old && n == before && used[label] != checkpoint.Budgets[label] {
+				t.Errorf("phase %d: class %d keeps its %d exemplars, and more room than their %d tokens: %d", i, label, n, used[label], checkpoint.Budgets[label])
+			}
+			held[label] = n
+		}
 		if p.MemoryUnit != "tokens" || p.MemoryBudgetBytes != 0 || p.MemoryUsed > p.MemoryBudget || p.MemoryUsed < p.MemoryBudget/2 {
 			t.Errorf("phase %d: %d of %d %s", i, p.MemoryUsed, p.MemoryBudget, p.MemoryUnit)
 		}
@@ -278,5 +291,126 @@ func TestBudgetInAll(t *testing.T) {
 		if p.ExemplarsPerClass != testTrain || p.MemoryUsedBytes != p.MemoryBudgetBytes {
 			t.Errorf("phase %d: with room for all %g exemplars a class, %d of %d bytes", i, p.ExemplarsPerClass, p.MemoryUsedBytes, p.MemoryBudgetBytes)
 		}
+	}
+}
+
+// prepared is a run that has learned nothing yet.
+func prepared(t *testing.T, m MemoryOptions) *run {
+	t.Helper()
+	o := testRun(t)
+	o.Memory, o.Phases = m, 1
+	r := &run{o: o.WithDefaults()}
+	t.Cleanup(r.close)
+	if _, err := r.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestSharesAreDrawnAsFarAsNeeded: of 300 bytes the first class needs 40 of its even 100. Of the 130 that leaves each of the
+// others, the second needs 110, which shows only when it is drawn beyond 100; so the third gets 150.
+func TestSharesAreDrawnAsFarAsNeeded(t *testing.T) {
+	r := &run{o: Options{Memory: MemoryOptions{BudgetBytes: 300}}, phases: [][]int{{0, 1, 2}}}
+	var pools []*pool
+	for place, c := range []struct{ n, bytes int }{{8, 5}, {10, 11}, {100, 5}} {
+		drawn := 0
+		pools = append(pools, &pool{r: r, place: place, next: func() (memory.Exemplar, error, bool) {
+			drawn++
+			return memory.Exemplar{Pixels: make([]byte, c.bytes)}, nil, drawn <= c.n
+		}})
+	}
+	shares, err := r.shares(t.Context(), 0, pools)
+	if err != nil || !slices.Equal(shares, []float64{40, 110, 150}) {
+		t.Errorf("shares %v (%v)", shares, err)
+	}
+	if n := len(pools[2].drawn); n > 31 {
+		t.Errorf("%d candidates of the third class were drawn to know that it needs more than 150", n)
+	}
+}
+
+// TestRivalsHerdByWhatTheyStore: the order of mrdc and cim is herding's by the features of the stored pictures, and of the
+// exemplars' worth by those of the whole ones.
+func TestRivalsHerdByWhatTheyStore(t *testing.T) {
+	for kind, m := range map[string]MemoryOptions{
+		"mrdc": {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{1}}, "cim": {Exemplars: "cim", Box: memory.BoxOptions{Ratio: 256}},
+	} {
+		r := prepared(t, m)
+		others := 0
+		for _, label := range r.phases[0] {
+			p, err := r.pool(t.Context(), 0, label)
+			if err != nil {
+				t.Fatal(err)
+			}
+			order := func(stored bool) []int {
+				var features []float32
+				for i := range p.items.Len() {
+					s, err := p.items.Sample(t.Context(), i, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if stored {
+						form, err := p.forms([]dataset.Sample{s}, slices.Index(p.order, i))
+						if err != nil {
+							t.Fatal(err)
+						}
+						e, err := form(0, s)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if s, err = memory.Decode(e); err != nil {
+							t.Fatal(err)
+						}
+					}
+					out, err := r.learner.Infer([]dataset.Sample{s}, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					features = append(features, out.Features...)
+				}
+				return memory.Herd(features, len(features)/p.items.Len())
+			}
+			if got, want := p.order, order(true); !slices.Equal(got, want) {
+				t.Errorf("%s: class %d is stored in the order %v, not %v", kind, label, got, want)
+			}
+			if got, want := p.whole, order(false); !slices.Equal(got, want) {
+				t.Errorf("%s: class %d is appraised in the order %v, not %v", kind, label, got, want)
+			}
+			if !slices.Equal(p.order, p.whole) {
+				others++
+			}
+			p.stop()
+		}
+		if others == 0 {
+			t.Errorf("%s: what is stored is herded as the whole examples in every class: the test tells nothing", kind)
+		}
+	}
+}
+
+// TestRandomMasksFollowSeedAndName: what is random is drawn for each example by itself.
+func TestRandomMasksFollowSeedAndName(t *testing.T) {
+	m := MemoryOptions{Budget: 5, Mask: memory.MaskOptions{Score: "random", Image: "ratio:0.4", Text: "all"}}
+	held := func(seed uint64) (exemplars []memory.Exemplar) {
+		r := prepared(t, m)
+		r.o.Seed = seed // of the masks alone: the model is there
+		if _, err := r.remember(t.Context(), 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		return r.store.All()
+	}
+	first, again, other := held(1), held(1), held(2)
+	differ, alike := 0, 0
+	for i, e := range first {
+		if e.ID != other[i].ID || !slices.Equal(e.PatchBits, again[i].PatchBits) {
+			t.Fatalf("exemplar %d is %s or %s, or has another mask of the same seed", i, e.ID, other[i].ID)
+		}
+		if !slices.Equal(e.PatchBits, other[i].PatchBits) {
+			differ++
+		}
+		if i > 0 && slices.Equal(e.PatchBits, first[0].PatchBits) {
+			alike++
+		}
+	}
+	if n := len(first); differ < n/2 || alike > n/4 {
+		t.Errorf("of %d masks %d change with the seed, and %d are the first one's", n, differ, alike)
 	}
 }

@@ -131,6 +131,7 @@ func TestCheckRefusesDamage(t *testing.T) {
 		"long token bits":   func(e *Exemplar) { e.TokenBits = append(e.TokenBits, 0) },
 		"missing tokens":    func(e *Exemplar) { e.Tokens = e.Tokens[1:] },
 		"no tokens at all":  func(e *Exemplar) { e.Tokens, e.TokenBits = nil, []byte{0} },
+		"a bit moved out":   func(e *Exemplar) { e.TokenBits[0] ^= 1<<4 | 1<<6 },
 		"another codec":     func(e *Exemplar) { e.Codec = "jpeg" },
 		"no grid":           func(e *Exemplar) { e.GridH = 0 },
 		"a grid too large":  func(e *Exemplar) { e.GridH, e.GridW = 1<<40, 1<<40 },

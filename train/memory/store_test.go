@@ -286,6 +286,14 @@ func TestUnits(t *testing.T) {
 			if err := s.Put(0, c.budget, each([]Exemplar{e, e, e})); err != nil {
 				t.Fatal(err)
 			}
+			whole := Store{Unit: unit}
+			if err := whole.Put(0, 3*each1, each([]Exemplar{e, e, e})); err != nil {
+				t.Fatal(err)
+			}
+			whole.Shrink(0, c.budget)
+			if got := len(whole.OfClass(0)); got != c.held {
+				t.Errorf("shrunk to %d in %q it holds %d, not %d", c.budget, unit, got, c.held)
+			}
 			if got := len(s.OfClass(0)); got != c.held || s.UsedOf(0) != int64(c.held)*int64(each1) {
 				t.Errorf("%d in %q hold %d, not %d", c.budget, unit, got, c.held)
 			}
