@@ -36,7 +36,7 @@
 //	run.json      effective settings and the digest of all that decides the result
 //	phase-NN/     tuner.safetensors, memory.arrow, phase.json; appears whole when the phase is done
 //	report.json   the accuracy matrix and what follows from it; written last
-//	gallery.json  some masked exemplars, to look at
+//	gallery.json  some exemplars of a kind that changes pictures, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
 //
 // A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
