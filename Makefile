@@ -23,6 +23,10 @@ ifneq ($(RACE),)
 	@# what counts allocations, and the large products, are left out under the race detector
 	CGO_ENABLED=0 $(GO) test -trimpath ./train/kernel ./train/method
 endif
+	@# the kernels' own tests go through every CPU path; here what is built on them is tested on each that the machine has
+	@set -e; for path in portable avx2 avx512; do export MCIL_CPU=$$path; \
+		if $(GO) test -count 1 -run TestForcedPath -v ./train/kernel | grep -q '^--- SKIP'; then echo "no $$path here"; continue; fi; \
+		echo "== MCIL_CPU=$$path"; CGO_ENABLED=0 $(GO) test -short ./train/op ./train/method; done
 
 # The programs in Python that open our datasets, from PyPI, in a folder of their own. Nothing else here needs Python.
 READERS = .readers

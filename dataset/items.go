@@ -91,6 +91,39 @@ func (e *Encoding) keep(rows Rows, i int, s Sample) {
 	}
 }
 
+// Extent is how much memory samples take.
+type Extent struct {
+	Samples int
+	Bytes   int64 // of all
+	Largest int64 // bytes of the largest
+	Patches int   // of the largest
+}
+
+// Add counts those of another extent too.
+func (x *Extent) Add(y Extent) {
+	x.Samples, x.Bytes = x.Samples+y.Samples, x.Bytes+y.Bytes
+	x.Largest, x.Patches = max(x.Largest, y.Largest), max(x.Patches, y.Patches)
+}
+
+// Extent is how much memory the samples of some rows take, by sizes that the rows record and without decoding. A text counts
+// as the longest, and a picture of no recorded size as the largest that the model takes.
+func (e *Encoding) Extent(rows Rows, indices []int) (x Extent, err error) {
+	p := e.Processor
+	for _, i := range indices {
+		r, err := rows.Row(i)
+		if err != nil {
+			return x, fmt.Errorf("%s: %w", rows.ID(i), err)
+		}
+		patches := (p.Short / p.Patch) * (p.Long / p.Patch)
+		if w, h, err := p.Size(r.Width, r.Height); err == nil {
+			patches = w / p.Patch * (h / p.Patch)
+		}
+		n := int64(patches*(3*p.Patch*p.Patch+4) + 8*e.MaxText)
+		x.Add(Extent{Samples: 1, Bytes: n, Largest: n, Patches: patches})
+	}
+	return x, nil
+}
+
 // Forget drops what is cached of rows.
 func (e *Encoding) Forget(rows Rows) {
 	e.mu.Lock()
@@ -101,8 +134,10 @@ func (e *Encoding) Forget(rows Rows) {
 	delete(e.cache, rows)
 }
 
-// cacheBytes is the memory that a cached sample takes.
-func (s Sample) cacheBytes() int64 { return int64(len(s.Pixels) + 4*(len(s.PatchPos)+2*len(s.Tokens))) }
+// cacheBytes is the memory that a cached sample takes, or one that is made ahead.
+func (s Sample) cacheBytes() int64 {
+	return int64(len(s.Pixels) + len(s.Kept) + 4*(len(s.PatchPos)+2*len(s.Tokens)))
+}
 
 // upTo is 0, 1, ... n-1.
 func upTo(n int) []int32 {

@@ -29,6 +29,31 @@ const (
 	mostAhead  = 256 // samples made ahead, however small, where that is not less than leastAhead
 )
 
+// HeldBytes is the most memory that samples of so many bytes each take in a loader and, as a batch, in its consumer's hands.
+// Those that share memory with a cache take none of their own.
+func (l Loader) HeldBytes(sampleBytes int64) int64 {
+	size := l.batchSize()
+	n := int64(max(leastAhead*size, 2*max(1, l.Workers)))
+	if sampleBytes > 0 {
+		n = max(n, min(mostAhead, l.aheadBytes()/sampleBytes))
+	}
+	return (n + int64(size)) * sampleBytes
+}
+
+func (l Loader) batchSize() int {
+	if l.BatchSize <= 0 {
+		return 32
+	}
+	return l.BatchSize
+}
+
+func (l Loader) aheadBytes() int64 {
+	if l.AheadBytes == 0 {
+		return DefaultAheadBytes
+	}
+	return l.AheadBytes
+}
+
 // Epoch yields the batches of one pass; the last may be smaller. The same loader and epoch give the same batches. After an
 // error it stops. Samples may share memory with a cache: they must not be modified.
 func (l Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[[]Sample, error] {
@@ -52,10 +77,7 @@ func (l Loader) batches(ctx context.Context, first, end, batch int) iter.Seq2[[]
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		size, workers, n := l.BatchSize, max(1, l.Workers), l.Items.Len()
-		if size <= 0 {
-			size = 32
-		}
+		size, workers, n := l.batchSize(), max(1, l.Workers), l.Items.Len()
 		skip := min(batch*size, n)
 		q := newQueue(l, first, end, skip, size, workers)
 		defer context.AfterFunc(ctx, q.wake)()
@@ -120,10 +142,7 @@ type made struct {
 }
 
 func newQueue(l Loader, first, end, skip, size, workers int) *queue {
-	q := &queue{loader: l, end: end, least: max(leastAhead*size, 2*workers), bytes: l.AheadBytes, epoch: first, order: l.order(first), at: skip}
-	if q.bytes == 0 {
-		q.bytes = DefaultAheadBytes
-	}
+	q := &queue{loader: l, end: end, least: max(leastAhead*size, 2*workers), bytes: l.aheadBytes(), epoch: first, order: l.order(first), at: skip}
 	q.changed = sync.NewCond(&q.mu)
 	q.places = make([]chan made, min(max(q.least, mostAhead), (end-first)*len(q.order)))
 	for i := range q.places {

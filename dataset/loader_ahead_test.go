@@ -82,7 +82,15 @@ func TestLoaderWorksAhead(t *testing.T) {
 		for bytes, want := range map[int64]int{-1: 8, 850: 8, 1300: 13, 0: 20} { // of samples of 100 bytes
 			items = newCounted(10, -1)
 			n = 0
-			for range (dataset.Loader{Items: items, BatchSize: 4, Workers: 2, AheadBytes: bytes}).Epochs(t.Context(), 0, 3) {
+			loader := dataset.Loader{Items: items, BatchSize: 4, Workers: 2, AheadBytes: bytes}
+			most := int64(want)
+			if bytes == 0 {
+				most = 256 // there were no more to begin
+			}
+			if got := loader.HeldBytes(100); got != 100*(most+4) {
+				t.Errorf("%d bytes are said to be held with %d bytes ahead, want %d and a batch", got, bytes, 100*most)
+			}
+			for range loader.Epochs(t.Context(), 0, 3) {
 				if n++; n == 3 { // the first epoch's last batch
 					time.Sleep(time.Minute)
 					synctest.Wait()

@@ -300,6 +300,30 @@ func TestEncodingCache(t *testing.T) {
 	wg.Wait()
 }
 
+// TestEncodingExtent: what samples take is known before they are made, but for texts, which count as the longest.
+func TestEncodingExtent(t *testing.T) {
+	rows := datasettest.SomeRows(t, 6)
+	wide := rows.All[1]
+	rows.All[1].Width, rows.All[1].Height = 0, 0 // another program's: as large as can be, 2 by 4 patches
+	e := &dataset.Encoding{Processor: tiny, Tokenizer: tokenizer(t, smallVocabulary), MaxText: 8}
+	x, err := e.Extent(rows, []int{0, 1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want int64
+	for _, i := range []int{0, 2} {
+		s, err := e.Sample(rows, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += int64(len(s.Pixels) + 4*(len(s.PatchPos)+2*e.MaxText))
+	}
+	const largest = 8*3*8*8 + 4*(8+2*8)
+	if x != (dataset.Extent{Samples: 3, Bytes: want + largest, Largest: largest, Patches: 8}) {
+		t.Errorf("%+v, want %d bytes, at most %d a sample; row 1 is %d by %d", x, want+largest, largest, wide.Width, wide.Height)
+	}
+}
+
 func TestLoaderOverADataset(t *testing.T) {
 	rows := datasettest.SomeRows(t, 8)
 	e := &dataset.Encoding{Processor: tiny, Tokenizer: tokenizer(t, smallVocabulary), MaxText: 8, CacheBytes: 4000}

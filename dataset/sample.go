@@ -18,6 +18,9 @@ type Sample struct {
 	Tokens   []int32 // [T] word-piece ids; the first is [CLS], the last [SEP]
 	TokenPos []int32 // [T] position of each in the full text, increasing
 	TextLen  int     // tokens of the full text
+
+	// Kept is what a learner kept of the sample on disk, in its own form, where it was looked for ahead: see train/method.
+	Kept []byte
 }
 
 // Items is an indexed collection of samples. Sample may use rng for augmentation and for nothing else, so that the result

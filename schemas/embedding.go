@@ -22,7 +22,7 @@ type Embedding struct {
 	Attention     *EmbeddingAttention `json:"attention,omitempty"`
 	Files         []FileDigest        `json:"files"`   // relative to this file: features, rows, and attention where there is one
 	Refused       []Refusal           `json:"refused"` // what has no row, and why; never null
-	CPU           string              `json:"cpu"`     // instructions used: avx512, avx2 or portable
+	CPU           string              `json:"cpu"`     // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
 	Program       Program             `json:"program"`
 }
 

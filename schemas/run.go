@@ -11,7 +11,7 @@ type WeightsManifest struct {
 	Seconds      float64        `json:"seconds"`
 	LearnSeconds float64        `json:"learn_seconds,omitempty"` // of Seconds, in steps and in waiting for their batches
 	WaitSeconds  float64        `json:"wait_seconds,omitempty"`  // of LearnSeconds, in waiting
-	CPU          string         `json:"cpu"`                     // instructions used: avx512, avx2 or portable
+	CPU          string         `json:"cpu"`                     // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
 	Program      Program        `json:"program"`
 }
 
@@ -22,7 +22,7 @@ type Run struct {
 	// Digest of what determines the result: settings, data and weights. A folder with another digest is not resumed.
 	Digest        string  `json:"digest"`
 	WeightsCommit string  `json:"weights_commit,omitempty"` // of weights given as hf:OWNER/NAME: the Hub's, 40 hexadecimal digits
-	CPU           string  `json:"cpu"`                      // instructions used: avx512, avx2 or portable
+	CPU           string  `json:"cpu"`                      // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
 	Program       Program `json:"program"`
 }
 

@@ -12,6 +12,14 @@
 // Training and memory see train rows only. Test rows are read after a phase, to fill the accuracy matrix, and nothing is
 // chosen by them.
 //
+// # Memory
+//
+// Before learning, Run and Pretrain say what the process will hold: the network's memory, pictures and exemplars that are
+// kept, examples made ahead, copies while a checkpoint is written, and the garbage between two collections, for which they
+// set Go's collector while they last (unless GOGC does). It is the most, and a process with smaller batches, shorter captions
+// or fewer pictures takes less. On top come some 20 MB of the program itself, and what the machine keeps of the dataset's
+// file, which it gives up when it is short of memory.
+//
 // # A folder of weights
 //
 // model.safetensors (or pytorch_model.bin), config.json and vocab.txt as transformers has them; a file of weights beside the
@@ -38,6 +46,7 @@
 //	report.json   the accuracy matrix and what follows from it; written last
 //	gallery.json  some exemplars of a kind that changes pictures, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
+//	prefix/       outputs of blocks that are not tuned, where they are and no cache is given; deleted when the run is done
 //
 // A run that exists is resumed after its last whole phase, or left alone where it is done. Every phase starts from the
 // checkpoint before it and from generators seeded by the run's seed and the phase, so a run that was killed and resumed

@@ -33,7 +33,7 @@ func claimFolder(what, dir string) error {
 	return nil
 }
 
-// Endings of folders of a phase that are not whole.
+// Endings of folders of a phase, and of the run's own cache, that are not whole.
 const (
 	partialPhase = ".partial" // being written
 	removedPhase = ".removed" // being deleted
@@ -49,6 +49,7 @@ func tidyRun(dir string) error {
 		if err != nil {
 			return err
 		}
+		left = append(left, prefixFolder+ending)
 		for _, name := range left {
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return err
@@ -70,7 +71,7 @@ func removeRun(dir string) error {
 	}
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		if strings.HasPrefix(name, "phase-") { // a folder is not deleted at once
+		if strings.HasPrefix(name, "phase-") || name == prefixFolder { // a folder is not deleted at once
 			if err := errors.Join(os.Rename(path, path+removedPhase), schemas.SyncDir(dir)); err != nil {
 				return err
 			}
@@ -91,7 +92,11 @@ func runFiles(dir string) ([]string, error) {
 		return nil, err
 	}
 	slices.SortFunc(phases, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) })
-	return slices.Concat([]string{"report.json", "gallery.json"}, phases, []string{"log.jsonl"}), nil
+	own, err := fs.Glob(os.DirFS(dir), prefixFolder)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat([]string{"report.json", "gallery.json"}, phases, own, []string{"log.jsonl"}), nil
 }
 
 // removeFile deletes a file that may be absent.

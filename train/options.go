@@ -39,12 +39,15 @@ type Options struct {
 	ApplyOrientation bool
 	// MaxText is the number of tokens, [CLS] and [SEP] included, that longer captions are cut to; 0: as many as the model has
 	// positions for. For more than that, its positions are stretched: see vilt.Weights.WithMaxText; random ones are drawn.
-	MaxText    int
-	Seed       uint64 // of initialisation, order and augmentation; default 1
-	CacheBytes int64  // memory for processed pictures; default 1 GiB
-	Pictures   PictureCache
-	Force      bool // start afresh where a run exists
-	Schedule   method.Schedule
+	MaxText int
+	// TuneFromBlock is the first block, from 1 on and counted from 0, that is tuned: the outputs of those below are computed
+	// once for a sample, and kept in Pictures, or in the run folder until the run is done, within Pictures.Bytes. 0: off.
+	TuneFromBlock int
+	Seed          uint64 // of initialisation, order and augmentation; default 1
+	CacheBytes    int64  // memory for processed pictures; default 1 GiB
+	Pictures      PictureCache
+	Force         bool // start afresh where a run exists
+	Schedule      method.Schedule
 
 	Program  schemas.Program
 	Getenv   func(string) string // reads the Hub's variables: see hub.Environment; default: none is set
@@ -118,8 +121,16 @@ func (o Options) validate() error {
 		return fmt.Errorf("phases: %d: must be 1 or more", o.Phases)
 	case !slices.Contains(method.Names(), o.Method):
 		return fmt.Errorf("method %q: unknown: use one of %v", o.Method, method.Names())
+	case o.TuneFromBlock < 0:
+		return fmt.Errorf("tune-from-block: %d: must be 1 or more, or 0 for all blocks", o.TuneFromBlock)
+	case o.TuneFromBlock > 0 && !method.TunesFromBlock(o.Method):
+		return fmt.Errorf("tune-from-block has no effect on method %s: leave it out", o.Method)
 	}
-	return errors.Join(checkMaxText(o.MaxText), o.Pictures.validate())
+	pictures := o.Pictures
+	if o.TuneFromBlock > 0 && pictures.Dir == "" {
+		pictures.Dir = filepath.Join(o.Out, prefixFolder) // which the size is of
+	}
+	return errors.Join(checkMaxText(o.MaxText), pictures.validate())
 }
 
 // Settings is what run.json shows: everything that the user can set and that decides the result, as it takes effect.
@@ -138,6 +149,9 @@ func (o Options) Settings() map[string]any {
 	}
 	if o.MaxText != 0 {
 		s["max_text"] = o.MaxText
+	}
+	if o.TuneFromBlock != 0 {
+		s["tune_from_block"] = o.TuneFromBlock
 	}
 	o.Memory.into(s)
 	return s

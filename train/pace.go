@@ -99,27 +99,9 @@ func watched(batches iter.Seq2[[]dataset.Sample, error], w *work) iter.Seq2[[]da
 	}
 }
 
-// measurePeak is the pace of this machine in FLOP/s at the threads in use: the best of some square products of the kernels'
-// own, within about 50 ms. It is what products reach, not what the processor's units could do in an empty loop, so a step of
-// nothing but large products is at 100 %.
-func measurePeak() float64 {
-	const side, least, enough = 768, 5 * time.Millisecond, 40 * time.Millisecond
-	a, b, c := make([]float32, side*side), make([]float32, side*side), make([]float32, side*side)
-	for i := range a {
-		a[i], b[i] = float32(i%7), float32(i%5)
-	}
-	best, n, began := 0.0, side/8, time.Now()
-	for time.Since(began) < enough {
-		start := time.Now()
-		kernel.MatMul(kernel.Mat(c[:n*n], n, n), kernel.Mat(a[:n*n], n, n), kernel.Mat(b[:n*n], n, n), false)
-		took := time.Since(start)
-		best = max(best, 2*float64(n*n*n)/max(took.Seconds(), 1e-9))
-		if took < least && n < side { // small ones, where a large one would take too long
-			n *= 2
-		}
-	}
-	return best
-}
+// measurePeak is the pace in FLOP/s that no product goes beyond, on the threads in use: of multiply-adds in registers. A step of
+// nothing but large products comes to some 85 % of it.
+func measurePeak() float64 { return kernel.Peak() }
 
 // threads is how many the kernels use.
 func threads() int { return runtime.GOMAXPROCS(0) }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcil/mcil/train/kernel"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -42,13 +43,21 @@ func TestPaceNote(t *testing.T) {
 	}
 }
 
+// TestMeasurePeak: no product of the kernels goes beyond the peak, but for what other work on the cores does meanwhile.
 func TestMeasurePeak(t *testing.T) {
-	start := time.Now()
-	peak := measurePeak()
-	if took := time.Since(start); peak < 1e6 || peak > 1e15 || took > 5*time.Second {
-		t.Errorf("a peak of %g FLOP/s in %v", peak, took)
+	const n = 192
+	a, b, c := make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)
+	var peak, rate float64
+	for try := 0; try < 3 || try < 100 && peak < 0.8*rate; try++ {
+		peak = max(peak, measurePeak())
+		start := time.Now()
+		kernel.MatMul(kernel.Mat(c, n, n), kernel.Mat(a, n, n), kernel.Mat(b, n, n), false)
+		rate = max(rate, 2*n*n*n/time.Since(start).Seconds())
 	}
-	t.Logf("%.1f GFLOP/s on %d threads", peak/1e9, threads())
+	if peak < 0.8*rate || peak > 1e15 {
+		t.Errorf("a peak of %g FLOP/s, and a product at %g", peak, rate)
+	}
+	t.Logf("%.1f GFLOP/s on %d threads, a product of %d: %.1f", peak/1e9, threads(), n, rate/1e9)
 }
 
 // TestPictureCache: a run, a pretraining and features have the same bytes with pictures from the disk, half of them there.

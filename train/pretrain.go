@@ -188,7 +188,12 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 			o.Progress(Event{Stage: stage, Done: done, Total: total, Note: note})
 		}
 	}
-	tell(network.Plan().String(), 0, 0, "")
+	plan, err := o.footprint(network.Plan(), encoding, rows, train, held)
+	if err != nil {
+		return err
+	}
+	defer collectEarly(plan)()
+	tell(plan.String(), 0, 0, "")
 	items := dataset.Thin{Items: dataset.Subset{Encoding: encoding, Rows: rows, Indices: train, Relabel: relabel}, Drop: o.Drop}
 	saved, epochs, err := readHalfway(o.Out, m.Digest)
 	if err != nil {

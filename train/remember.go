@@ -17,6 +17,7 @@ const galleryPerPhase = 6
 // prepareMemory sets the memory up for the model, and refuses what the model has not.
 func (r *run) prepareMemory(c vilt.Config) error {
 	o := r.o.Memory
+	r.shape = c
 	r.store.Unit, r.worths = memory.Unit(o.BudgetUnit), map[int]memory.Worth{}
 	if !o.keeps() {
 		return nil

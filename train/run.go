@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // run is one run in progress.
@@ -23,6 +25,7 @@ type run struct {
 	commit   string // of weights on the Hub
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
+	shape    vilt.Config // of the encoder
 	learner  method.Learner
 	phases   [][]int     // labels of the dataset, by phase
 	position map[int]int // label of the dataset to place in the order learned
@@ -31,7 +34,8 @@ type run struct {
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
-	peak     float64 // FLOP/s of [measurePeak]
+	peak     float64       // FLOP/s of [measurePeak]
+	prefix   *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
 }
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
@@ -54,14 +58,25 @@ func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	if err != nil || done {
 		return report, err
 	}
+	if err := r.keepPrefix(); err != nil {
+		return schemas.Report{}, err
+	}
 	r.peak = measurePeak()
-	r.tell(r.learner.Plan().String(), 0, 0, "")
+	plan, err := r.footprint()
+	if err != nil {
+		return schemas.Report{}, err
+	}
+	defer collectEarly(plan)()
+	r.tell(plan.String(), 0, 0, "")
 	for t := len(r.reports); t < len(r.phases); t++ {
 		if err := r.phase(ctx, t); err != nil {
 			return schemas.Report{}, fmt.Errorf("phase %d of %d: %w", t+1, len(r.phases), err)
 		}
 	}
 	tellCache(r.encoding.Disk, r.o.Progress)
+	if err := r.dropPrefix(); err != nil {
+		return schemas.Report{}, err
+	}
 	return r.finish()
 }
 
@@ -75,6 +90,7 @@ func (r *run) close() {
 	if r.encoding != nil {
 		r.encoding.Disk.Close()
 	}
+	r.prefix.Close()
 }
 
 // prepare opens data and weights and returns the digest of all that decides the result.
@@ -132,7 +148,10 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed); err != nil {
+	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
+		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
+	}
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.Schedule, r.o.Seed, method.Options{TuneFromBlock: r.o.TuneFromBlock}); err != nil {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
@@ -239,7 +258,10 @@ func (r *run) phase(ctx context.Context, t int) error {
 	r.costs(&p, seen)
 	r.reports = append(r.reports, p)
 	r.gallery = append(r.gallery, gallery...)
-	return r.save(t, gallery)
+	if err := r.save(t, gallery); err != nil {
+		return err
+	}
+	return r.emptyPrefix()
 }
 
 // seen is the number of classes of phases 0..t.

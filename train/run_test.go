@@ -279,19 +279,20 @@ func TestResume(t *testing.T) {
 // TestRemoveRun: at no moment of its removal does a run look finished, or like one that lacks a phase before another.
 func TestRemoveRun(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"run.json", "report.json", "gallery.json", "log.jsonl", "phase-00/phase.json", "phase-99/phase.json", "phase-100/phase.json", "phase-notes.txt"} {
+	for _, name := range []string{"run.json", "report.json", "gallery.json", "log.jsonl", "phase-00/phase.json", "phase-99/phase.json", "phase-100/phase.json", "prefix/total", "phase-notes.txt"} {
 		file := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, nil, 0o666)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	order, err := runFiles(dir)
-	if want := []string{"report.json", "gallery.json", "phase-100", "phase-99", "phase-00", "log.jsonl"}; err != nil || !slices.Equal(order, want) {
+	if want := []string{"report.json", "gallery.json", "phase-100", "phase-99", "phase-00", "prefix", "log.jsonl"}; err != nil || !slices.Equal(order, want) {
 		t.Errorf("in the order %v, not %v (%v)", order, want, err)
 	}
-	killed := filepath.Join(dir, "phase-101.removed")
-	if err := os.Mkdir(killed, 0o777); err != nil { // left by a removal that was killed
-		t.Fatal(err)
+	for _, name := range []string{"phase-101.removed", "prefix.removed"} { // left by a removal that was killed
+		if err := os.Mkdir(filepath.Join(dir, name), 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := removeRun(dir); err != nil {
 		t.Fatal(err)

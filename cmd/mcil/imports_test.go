@@ -52,7 +52,7 @@ var levels = map[string]int{
 	"dataset/cache":         1,
 	"dataset/leakage":       1,
 	"schemas":               0,
-	"train/kernel":          0,
+	"train/kernel":          1, // with -tags openblas alone it imports anything of ours
 	"train/kernel/openblas": 0,
 }
 
@@ -101,10 +101,10 @@ type goPackage struct {
 	Imports, TestImports, XTestImports []string
 }
 
-// packages lists the module's packages by their path in it.
+// packages lists the module's packages by their path in it, with all that a build tag of the program adds.
 func packages(t *testing.T) map[string]goPackage {
 	t.Helper()
-	out := goCommand(t, "list", "-json=ImportPath,Dir,GoFiles,IgnoredGoFiles,Imports,TestImports,XTestImports", module+"/...")
+	out := goCommand(t, "list", "-tags=openblas", "-json=ImportPath,Dir,GoFiles,IgnoredGoFiles,Imports,TestImports,XTestImports", module+"/...")
 	all := map[string]goPackage{}
 	for dec := json.NewDecoder(strings.NewReader(out)); ; {
 		var p goPackage
@@ -211,6 +211,17 @@ func TestOnly(t *testing.T) {
 		if !used && strings.Contains(rule.foreign, ".") {
 			t.Errorf("nothing imports %s: take the rule out", rule.foreign)
 		}
+	}
+}
+
+// The program is one static binary unless it is asked to load a library: with purego in it, it needs the system's own.
+func TestStaticProgram(t *testing.T) {
+	const loader = "github.com/ebitengine/purego"
+	if strings.Contains(goCommand(t, "list", "-deps", module+"/cmd/mcil"), loader) {
+		t.Errorf("cmd/mcil imports %s: only -tags openblas may", loader)
+	}
+	if !strings.Contains(goCommand(t, "list", "-deps", "-tags=openblas", module+"/cmd/mcil"), loader) {
+		t.Errorf("-tags openblas does not bring %s: the test looks for the wrong thing", loader)
 	}
 }
 

@@ -121,6 +121,7 @@ type trainCmd struct {
 	Model        string  `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       int     `default:"10" help:"Passes over the data of a phase."`
 	LearningRate float64 `default:"0.01" help:"Peak learning rate of AdamW."`
+	FromBlock    *int    `name:"tune-from-block" placeholder:"K" help:"Tune block K and those behind it only, counted from 0 (so 1 to the number of blocks - 1), and the final norm. What comes out of the blocks below is computed once a sample and kept in half precision: in --cache-dir, or else in RUN until it is done, within --cache-size. Default: every block and the patch embedding are tuned."`
 	MaxText      int     `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool    `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Seed         uint64  `default:"1" help:"Of all that is random. It does not change the class order."`
@@ -135,6 +136,8 @@ type trainCmd struct {
 // Validate refuses what the flags alone show to be wrong; what needs the data is left to the run.
 func (c *trainCmd) Validate() error {
 	switch {
+	case c.FromBlock != nil && *c.FromBlock < 1:
+		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
 	case c.Phases < 1:
 		return fmt.Errorf("--phases=%d: choose 1 or more", c.Phases)
 	case c.Model != "" && c.Weights != "random":
@@ -144,18 +147,26 @@ func (c *trainCmd) Validate() error {
 			return fmt.Errorf("--model: %w", err)
 		}
 	}
-	if err := errors.Join(c.exemplarFlags.validate(), c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), c.resourceFlags.validate()); err != nil {
+	resources := c.resourceFlags
+	if c.FromBlock != nil && resources.CacheDir == "" {
+		resources.CacheSize = 0 // it is of the cache in the run folder
+	}
+	if err := errors.Join(c.exemplarFlags.validate(), c.scheduleFlags.validate(c.Epochs, c.LearningRate, c.Seed), resources.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
 }
 
 func (c *trainCmd) options(e *env, name string) train.Options {
-	return train.Options{
+	o := train.Options{
 		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Memory: c.memory(),
 		Phases: c.Phases, Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: c.Seed,
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
+	if c.FromBlock != nil {
+		o.TuneFromBlock = *c.FromBlock
+	}
+	return o
 }
 
 func (c *trainCmd) effective(e *env) map[string]any { return c.options(e, "").Settings() }

@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // AdamWStep is the setting of one AdamW update (Loshchilov & Hutter 2019,
 // algorithm 2). There are no defaults: every field is used as it stands.
@@ -36,27 +39,70 @@ func AdamW(param, grad, m, v []float32, o AdamWStep) {
 	checkLen("grad", grad, len(param))
 	checkLen("m", m, len(param))
 	checkLen("v", v, len(param))
-	if o.Step < 1 {
-		panic("kernel: AdamW step counts from 1")
-	}
-	vec := currentPath() != portable
-	if len(param) <= elementGrain { // a vector: no closure is made for it
-		f := o.factors()
-		adamWRange(vec, param, grad, m, v, &f)
-		return
-	}
-	f := o.factors()
-	parallel(len(param), elementGrain, func(lo, hi int) {
-		adamWRange(vec, param[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi], &f)
+	o.check()
+	u := update{path: currentPath(), factors: o.factors()}
+	u.one = [4][]float32{param, grad, m, v}
+	sharedUpdates.parallel(len(param), elementGrain, u, func(u update, lo, hi int) {
+		u.vector(u.one[0][lo:hi], u.one[1][lo:hi], u.one[2][lo:hi], u.one[3][lo:hi])
 	})
 }
 
-func adamWRange(vec bool, param, grad, m, v []float32, f *adamWFactors) {
-	if vec && len(param) > 0 {
-		adamWAVX2(&param[0], &grad[0], &m[0], &v[0], len(param), f)
+// AdamWAll is AdamW for each of params, whose gradients and moments have the same index
+// in grads, m and v. What is tuned on a frozen network is hundreds of vectors that are too
+// short to be split each on its own: here all of them are one stretch of work.
+func AdamWAll(params, grads, m, v [][]float32, o AdamWStep) {
+	if len(grads) != len(params) || len(m) != len(params) || len(v) != len(params) {
+		panic(fmt.Sprintf("kernel: AdamWAll of %d params, %d grads, and %d and %d moments", len(params), len(grads), len(m), len(v)))
+	}
+	o.check()
+	n := 0
+	for i, p := range params {
+		checkLen("grad", grads[i], len(p))
+		checkLen("m", m[i], len(p))
+		checkLen("v", v[i], len(p))
+		n += len(p)
+	}
+	u := update{path: currentPath(), factors: o.factors(), all: [4][][]float32{params, grads, m, v}}
+	sharedUpdates.parallel(n, elementGrain, u, update.stretch)
+}
+
+// update is a call of AdamW, or of AdamWAll: parameters, gradients and the two moments.
+type update struct {
+	path    cpuPath
+	factors adamWFactors
+	one     [4][]float32
+	all     [4][][]float32
+}
+
+var sharedUpdates sharing[update]
+
+// stretch does the elements [lo, hi) of all vectors one after another.
+func (u update) stretch(lo, hi int) {
+	begin := 0 // of the vector at hand
+	for i, p := range u.all[0] {
+		from, to := max(lo-begin, 0), min(hi-begin, len(p))
+		if from < to {
+			u.vector(p[from:to], u.all[1][i][from:to], u.all[2][i][from:to], u.all[3][i][from:to])
+		}
+		if begin += len(p); begin >= hi {
+			return
+		}
+	}
+}
+
+// vector updates at least one element.
+func (u *update) vector(param, grad, m, v []float32) {
+	if u.path == portable {
+		refAdamW(param, grad, m, v, &u.factors)
 		return
 	}
-	refAdamW(param, grad, m, v, f)
+	adamWAVX2(&param[0], &grad[0], &m[0], &v[0], len(param), &u.factors)
+}
+
+func (o AdamWStep) check() {
+	if o.Step < 1 {
+		panic("kernel: AdamW step counts from 1")
+	}
 }
 
 func (o AdamWStep) factors() adamWFactors {

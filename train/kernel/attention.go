@@ -12,16 +12,20 @@ import (
 func Attention(dst, qkv Matrix, offsets []int, heads int) {
 	d := checkAttention(qkv, offsets, heads)
 	dst.checkShape("dst", qkv.Rows, d)
-	eachHead(offsets, heads, func(lo, hi, head int) {
-		a := newHeadView(qkv, lo, hi, heads, head)
+	packed{dst: dst, qkv: qkv, offsets: offsets, heads: heads}.eachHead(packed.forward)
+}
+
+func (t packed) forward(first, last int) {
+	for i := first; i < last; i++ {
+		a := t.head(i)
 		if a.n == 0 {
-			return
+			continue
 		}
 		s := borrow(a.n * a.ld)
-		defer s.giveBack()
 		p := a.probabilities(s.data)
-		gemm(a.columns(dst, 0), p.view(), a.v.view(), nil, false, true)
-	})
+		gemm(a.columns(t.dst, 0), p.view(), a.v.view(), nil, false, true)
+		s.giveBack()
+	}
 }
 
 // AttentionBackward overwrites dqkv (N, 3D) with the gradient, given dy (N, D).
@@ -30,22 +34,27 @@ func AttentionBackward(dqkv, dy, qkv Matrix, offsets []int, heads int) {
 	d := checkAttention(qkv, offsets, heads)
 	dy.checkShape("dy", qkv.Rows, d)
 	dqkv.checkShape("dqkv", qkv.Rows, 3*d)
-	eachHead(offsets, heads, func(lo, hi, head int) {
-		a := newHeadView(qkv, lo, hi, heads, head)
+	packed{dst: dqkv, dy: dy, qkv: qkv, offsets: offsets, heads: heads}.eachHead(packed.backward)
+}
+
+func (t packed) backward(first, last int) {
+	d := t.dy.Cols
+	for i := first; i < last; i++ {
+		a := t.head(i)
 		if a.n == 0 {
-			return
+			continue
 		}
 		s := borrow(2 * a.n * a.ld)
-		defer s.giveBack()
 		p := a.probabilities(s.data)
 		ds := Matrix{Rows: a.n, Cols: a.n, Stride: a.ld, Data: s.data[a.n*a.ld:]}
-		out := a.columns(dy, 0)
-		gemm(a.columns(dqkv, 2*d), p.view().t(), out.view(), nil, false, true)
+		out := a.columns(t.dy, 0)
+		gemm(a.columns(t.dst, 2*d), p.view().t(), out.view(), nil, false, true)
 		gemm(ds, out.view(), a.v.view().t(), nil, false, true)
 		softmaxBackRows(ds, p, a.scale)
-		gemm(a.columns(dqkv, 0), ds.view(), a.k.view(), nil, false, true)
-		gemm(a.columns(dqkv, d), ds.view().t(), a.q.view(), nil, false, true)
-	})
+		gemm(a.columns(t.dst, 0), ds.view(), a.k.view(), nil, false, true)
+		gemm(a.columns(t.dst, d), ds.view().t(), a.q.view(), nil, false, true)
+		s.giveBack()
+	}
 }
 
 // AttentionMean writes the probabilities averaged over heads: for each sequence
@@ -53,19 +62,11 @@ func AttentionBackward(dqkv, dy, qkv Matrix, offsets []int, heads int) {
 // the sum of S² elements.
 func AttentionMean(dst []float32, qkv Matrix, offsets []int, heads int) {
 	checkAttention(qkv, offsets, heads)
-	n := 0
-	for s := range sequences(offsets) {
-		n += (offsets[s+1] - offsets[s]) * (offsets[s+1] - offsets[s])
-	}
-	checkLen("dst", dst, n)
-	starts := make([]int, sequences(offsets))
-	for s, n := 0, 0; s < len(starts); s++ {
-		starts[s] = n
-		n += (offsets[s+1] - offsets[s]) * (offsets[s+1] - offsets[s])
-	}
-	parallel(len(starts), 1, func(first, last int) {
+	t := packed{blocks: dst, qkv: qkv, offsets: offsets, heads: heads}
+	checkLen("dst", dst, t.squares(sequences(offsets)))
+	sharedPacked.parallel(sequences(offsets), 1, t, func(t packed, first, last int) {
 		for s := first; s < last; s++ {
-			attentionMean(dst[starts[s]:], qkv, offsets[s], offsets[s+1], heads)
+			attentionMean(t.blocks[t.squares(s):], t.qkv, t.offsets[s], t.offsets[s+1], t.heads)
 		}
 	})
 }
@@ -75,27 +76,54 @@ func AttentionMean(dst []float32, qkv Matrix, offsets []int, heads int) {
 // S² elements.
 func AttentionProbabilities(dst []float32, qkv Matrix, offsets []int, heads int) {
 	checkAttention(qkv, offsets, heads)
-	starts, n := make([]int, sequences(offsets)), 0
-	for s := range starts {
-		starts[s] = n
-		n += heads * (offsets[s+1] - offsets[s]) * (offsets[s+1] - offsets[s])
-	}
-	checkLen("dst", dst, n)
-	parallel(len(starts)*heads, 1, func(first, last int) {
-		for t := first; t < last; t++ {
-			s, head := t/heads, t%heads
-			a := newHeadView(qkv, offsets[s], offsets[s+1], heads, head)
+	t := packed{blocks: dst, qkv: qkv, offsets: offsets, heads: heads}
+	checkLen("dst", dst, heads*t.squares(sequences(offsets)))
+	t.eachHead(func(t packed, first, last int) {
+		for i := first; i < last; i++ {
+			a := t.head(i)
 			if a.n == 0 {
 				continue
 			}
-			buf := borrow(a.n * a.ld)
-			p := a.probabilities(buf.data)
-			for i := range a.n {
-				copy(dst[starts[s]+(head*a.n+i)*a.n:], p.row(i))
+			block := t.blocks[t.heads*t.squares(i/t.heads)+a.head*a.n*a.n:]
+			s := borrow(a.n * a.ld)
+			p := a.probabilities(s.data)
+			for r := range a.n {
+				copy(block[r*a.n:], p.row(r))
 			}
-			buf.giveBack()
+			s.giveBack()
 		}
 	})
+}
+
+// packed is a call of a function of attention: sequences one after another, and what is
+// written for them, rows or blocks of probabilities.
+type packed struct {
+	dst, dy, qkv Matrix
+	blocks       []float32
+	offsets      []int
+	heads        int
+}
+
+var sharedPacked sharing[packed]
+
+// eachHead calls f for ranges of the heads of all sequences, on all cores.
+func (t packed) eachHead(f func(t packed, first, last int)) {
+	sharedPacked.parallel(sequences(t.offsets)*t.heads, 1, t, f)
+}
+
+// head is the i-th of eachHead.
+func (t packed) head(i int) headView {
+	s := i / t.heads
+	return newHeadView(t.qkv, t.offsets[s], t.offsets[s+1], t.heads, i%t.heads)
+}
+
+// squares is the sum of S² over the first s sequences.
+func (t packed) squares(s int) (sum int) {
+	for i := range s {
+		n := t.offsets[i+1] - t.offsets[i]
+		sum += n * n
+	}
+	return sum
 }
 
 // sequences is how many sequences offsets bounds.
@@ -114,15 +142,6 @@ func checkAttention(qkv Matrix, offsets []int, heads int) int {
 		}
 	}
 	return d
-}
-
-// eachHead calls f for each sequence (rows lo..hi) and head, on all cores.
-func eachHead(offsets []int, heads int, f func(lo, hi, head int)) {
-	parallel(sequences(offsets)*heads, 1, func(first, last int) {
-		for t := first; t < last; t++ {
-			f(offsets[t/heads], offsets[t/heads+1], t%heads)
-		}
-	})
 }
 
 // attentionMean adds heads in order, then divides.

@@ -1,11 +1,26 @@
 package kernel
 
+// elements are the arguments of work on elements one by one.
+type elements struct {
+	path      cpuPath
+	dst, a, b []float32
+	alpha     float32
+}
+
+var sharedElements sharing[elements]
+
+// share calls f for ranges of e that together cover it.
+func (e elements) share(f func(e elements, lo, hi int)) {
+	sharedElements.parallel(len(e.dst), elementGrain, e, f)
+}
+
 // GELU computes dst = x/2 (1 + erf(x/√2)), the exact form (Hendrycks & Gimpel
 // 2016, section 2), with absolute error below 1e-6. dst may be x.
 func GELU(dst, x []float32) {
 	checkLen("dst", dst, len(x))
-	p := currentPath()
-	parallel(len(x), elementGrain, func(lo, hi int) { geluRow(p, dst[lo:hi], x[lo:hi]) })
+	elements{path: currentPath(), dst: dst, a: x}.share(func(e elements, lo, hi int) {
+		geluRow(e.path, e.dst[lo:hi], e.a[lo:hi])
+	})
 }
 
 // geluRow is GELU on the caller's goroutine, for at least one element.
@@ -24,8 +39,9 @@ func geluRow(p cpuPath, dst, x []float32) {
 func GELUBackward(dx, dy, x []float32) {
 	checkLen("dx", dx, len(x))
 	checkLen("dy", dy, len(x))
-	p := currentPath()
-	parallel(len(x), elementGrain, func(lo, hi int) { geluBackRow(p, dx[lo:hi], dy[lo:hi], x[lo:hi]) })
+	elements{path: currentPath(), dst: dx, a: dy, b: x}.share(func(e elements, lo, hi int) {
+		geluBackRow(e.path, e.dst[lo:hi], e.a[lo:hi], e.b[lo:hi])
+	})
 }
 
 // geluBackRow is GELUBackward on the caller's goroutine, for at least one element.
@@ -44,13 +60,12 @@ func geluBackRow(p cpuPath, dx, dy, x []float32) {
 // Tanh computes dst = tanh x. dst may be x.
 func Tanh(dst, x []float32) {
 	checkLen("dst", dst, len(x))
-	vec := currentPath() != portable
-	parallel(len(x), elementGrain, func(lo, hi int) {
-		if vec {
-			tanhAVX2(&dst[lo], &x[lo], hi-lo)
+	elements{path: currentPath(), dst: dst, a: x}.share(func(e elements, lo, hi int) {
+		if e.path == portable {
+			refTanh(e.dst[lo:hi], e.a[lo:hi])
 			return
 		}
-		refTanh(dst[lo:hi], x[lo:hi])
+		tanhAVX2(&e.dst[lo], &e.a[lo], hi-lo)
 	})
 }
 
@@ -58,8 +73,8 @@ func Tanh(dst, x []float32) {
 func TanhBackward(dx, dy, y []float32) {
 	checkLen("dx", dx, len(y))
 	checkLen("dy", dy, len(y))
-	parallel(len(y), elementGrain, func(lo, hi int) {
-		refTanhBackward(dx[lo:hi], dy[lo:hi], y[lo:hi])
+	elements{dst: dx, a: dy, b: y}.share(func(e elements, lo, hi int) {
+		refTanhBackward(e.dst[lo:hi], e.a[lo:hi], e.b[lo:hi])
 	})
 }
 
@@ -67,8 +82,9 @@ func TanhBackward(dx, dy, y []float32) {
 func Add(dst, a, b []float32) {
 	checkLen("a", a, len(dst))
 	checkLen("b", b, len(dst))
-	p := currentPath()
-	parallel(len(dst), elementGrain, func(lo, hi int) { addRow(p, dst[lo:hi], a[lo:hi], b[lo:hi]) })
+	elements{path: currentPath(), dst: dst, a: a, b: b}.share(func(e elements, lo, hi int) {
+		addRow(e.path, e.dst[lo:hi], e.a[lo:hi], e.b[lo:hi])
+	})
 }
 
 // addRow is Add on the caller's goroutine, for at least one element.
@@ -83,18 +99,11 @@ func addRow(p cpuPath, dst, a, b []float32) {
 // Axpy computes dst += alpha x.
 func Axpy(dst []float32, alpha float32, x []float32) {
 	checkLen("x", x, len(dst))
-	vec := currentPath() != portable
-	if len(dst) <= elementGrain { // a row: no closure is made for it
-		axpyRange(vec, dst, alpha, x)
-		return
-	}
-	parallel(len(dst), elementGrain, func(lo, hi int) { axpyRange(vec, dst[lo:hi], alpha, x[lo:hi]) })
-}
-
-func axpyRange(vec bool, dst []float32, alpha float32, x []float32) {
-	if vec && len(dst) > 0 {
-		axpyAVX2(&dst[0], &x[0], alpha, len(dst))
-		return
-	}
-	refAxpy(dst, alpha, x)
+	elements{path: currentPath(), dst: dst, a: x, alpha: alpha}.share(func(e elements, lo, hi int) {
+		if e.path == portable {
+			refAxpy(e.dst[lo:hi], e.alpha, e.a[lo:hi])
+			return
+		}
+		axpyAVX2(&e.dst[lo], &e.a[lo], e.alpha, hi-lo)
+	})
 }

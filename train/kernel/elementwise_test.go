@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -172,3 +174,38 @@ func TestElementwiseMistakes(t *testing.T) {
 }
 
 func gelu64(v float64) float64 { return v * 0.5 * math.Erfc(-v/math.Sqrt2) }
+
+// TestAdamWAll: vectors of any lengths at once give the bytes of each on its own.
+func TestAdamWAll(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := newRand(62)
+		var got, want [4][][]float32 // parameters, gradients, moments
+		for _, n := range []int{1, 0, 768, 3, 9000, 17, 0, 30_000, 5, 8192, 1, 0} {
+			for i := range got {
+				x := randomSlice(r, n)
+				if i == 3 {
+					for j := range x {
+						x[j] *= x[j] // squares
+					}
+				}
+				got[i], want[i] = append(got[i], x), append(want[i], slices.Clone(x))
+			}
+		}
+		o := AdamWStep{LR: 1e-2, Beta1: 0.9, Beta2: 0.98, Eps: 1e-8, WeightDecay: 0.1, Step: 4}
+		AdamWAll(got[0], got[1], got[2], got[3], o)
+		for i := range want[0] {
+			AdamW(want[0][i], want[1][i], want[2][i], want[3][i], o)
+		}
+		for i := range got {
+			for j := range got[i] {
+				sameBytes(t, fmt.Sprintf("vector %d of %d elements, %d", j, len(got[i][j]), i), got[i][j], want[i][j])
+			}
+		}
+		AdamWAll(nil, nil, nil, nil, o)
+	})
+	one, two := [][]float32{{1}}, [][]float32{{1, 2}}
+	o := AdamWStep{Step: 1}
+	mustPanic(t, "count", func() { AdamWAll(one, one, one, nil, o) })
+	mustPanic(t, "length", func() { AdamWAll(one, one, two, one, o) })
+	mustPanic(t, "step", func() { AdamWAll(one, one, one, one, AdamWStep{}) })
+}

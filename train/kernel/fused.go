@@ -104,11 +104,11 @@ func ScaleShiftGELU(y, pre Matrix, gamma, beta []float32) {
 	y.checkShape("y", pre.Rows, pre.Cols)
 	checkLenOrNil("gamma", gamma, pre.Cols)
 	checkLenOrNil("beta", beta, pre.Cols)
-	p := currentPath()
-	f := finish{any: true, gamma: gamma, beta: beta, gelu: true, y: y}
-	parallelRows(pre.Rows, pre.Cols, func(lo, hi int) {
+	c := columns{path: currentPath(), dst: y, x: pre, gamma: gamma, beta: beta}
+	sharedColumns.parallelRows(pre.Rows, pre.Cols, c, func(c columns, lo, hi int) {
+		f := finish{any: true, gamma: c.gamma, beta: c.beta, gelu: true, y: c.dst}
 		for i := lo; i < hi; i++ {
-			f.rows(p, pre.rowRange(i, i+1), i, 0) // row by row, as memory lies
+			f.rows(c.path, c.x.rowRange(i, i+1), i, 0) // row by row, as memory lies
 		}
 	})
 }
@@ -141,12 +141,13 @@ func ScaleShiftGELUBackward(dpre, dy, pre Matrix, gamma, beta, dgamma, dbeta []f
 	}
 	clear(dgamma)
 	clear(dbeta)
-	parallelCols(pre.Rows, pre.Cols, func(lo, hi int) {
-		for i := range pre.Rows {
+	c := columns{path: p, dx: dpre, dy: dy, x: pre, gamma: gamma, beta: beta, dgamma: dgamma, dbeta: dbeta}
+	sharedColumns.parallelCols(pre.Rows, pre.Cols, c, func(c columns, lo, hi int) {
+		for i := range c.x.Rows {
 			for j := lo; j < hi; j += rowPiece {
 				k := min(j+rowPiece, hi)
-				scaleShiftGELUBackRow(p, dpre.row(i)[j:k], dy.row(i)[j:k], pre.row(i)[j:k],
-					part(gamma, j, k), part(beta, j, k), dgamma[j:k], dbeta[j:k])
+				scaleShiftGELUBackRow(c.path, c.dx.row(i)[j:k], c.dy.row(i)[j:k], c.x.row(i)[j:k],
+					part(c.gamma, j, k), part(c.beta, j, k), c.dgamma[j:k], c.dbeta[j:k])
 			}
 		}
 	})

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"runtime"
-	"sync"
-)
+import "runtime"
 
 // Blocking in the manner of Goto & van de Geijn 2008. B is packed once, whole
 // if it fits packedBLimit, into panels one register tile wide; each task then
@@ -28,23 +25,6 @@ func (p cpuPath) tile() (mr, nr int) {
 	return 2, 4
 }
 
-// scratch is a buffer that is borrowed and given back.
-type scratch struct{ data []float32 }
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// borrow returns a scratch with at least n elements, contents undefined.
-func borrow(n int) *scratch {
-	s := scratches.Get().(*scratch)
-	if cap(s.data) < n {
-		s.data = make([]float32, n+n/8)
-	}
-	s.data = s.data[:cap(s.data)]
-	return s
-}
-
-func (s *scratch) giveBack() { scratches.Put(s) }
-
 // gemm computes dst = a b, or dst += a b with acc, or dst = a b + bias with a
 // bias, which then stands in for what dst held. Whatever the blocking, each element
 // is one chain c, c+a0b0, (c+a0b0)+a1b1, ... over k in order, so its bytes depend
@@ -60,7 +40,10 @@ func gemmThen(dst Matrix, a, b view, bias []float32, acc, serial bool, then fini
 	if m == 0 || n == 0 {
 		return
 	}
-	g := calls.Get().(*call)
+	if !serial && m*n*k > serialWork && libraryProduct(dst, a, b, bias, acc, then) {
+		return
+	}
+	g := calls.take()
 	*g = call{path: currentPath(), procs: 1, dst: dst, a: a, b: b, bias: bias, acc: acc || bias != nil, then: then}
 	if k == 0 {
 		fillRows(dst, bias, acc)
@@ -73,7 +56,7 @@ func gemmThen(dst Matrix, a, b view, bias []float32, acc, serial bool, then fini
 	}
 	g.run()
 	*g = call{}
-	calls.Put(g)
+	calls.leave(g)
 }
 
 // fillRows is the product without terms.
@@ -108,7 +91,10 @@ type call struct {
 	panels, groups int // panels across the columns at hand; groups that they are split into
 }
 
-var calls = sync.Pool{New: func() any { return new(call) }}
+var (
+	calls       spares[call]
+	sharedCalls sharing[*call]
+)
 
 func (g *call) run() {
 	m, n, k := g.dst.Rows, g.dst.Cols, g.a.cols
@@ -130,7 +116,7 @@ func (g *call) run() {
 		if g.procs == 1 {
 			g.packPanels(0, panels)
 		} else {
-			parallel(panels, max(1, elementGrain/(k*g.nr)), g.packPanels)
+			sharedCalls.parallel(panels, max(1, elementGrain/(k*g.nr)), g, (*call).packPanels)
 		}
 		g.tasks()
 	}
@@ -166,7 +152,7 @@ func (g *call) tasks() {
 		g.runTasks(0, n)
 		return
 	}
-	parallel(n, 1, g.runTasks)
+	sharedCalls.parallel(n, 1, g, (*call).runTasks)
 }
 
 func (g *call) runTasks(lo, hi int) {

@@ -49,25 +49,39 @@ func MatMulBatch(dst, a, b []Matrix, transA, transB, acc bool) {
 	if len(a) != len(dst) || len(b) != len(dst) {
 		panic(fmt.Sprintf("kernel: products of %d and %d matrices into %d", len(a), len(b), len(dst)))
 	}
-	views := func(i int) (av, bv view) {
-		if av, bv = a[i].view(), b[i].view(); transA {
-			av = av.t()
-		}
-		if transB {
-			bv = bv.t()
-		}
-		return av, bv
-	}
+	m := batch{dst: dst, a: a, b: b, transA: transA, transB: transB, acc: acc}
 	for i := range dst {
-		av, bv := views(i)
+		av, bv := m.views(i)
 		checkProduct(dst[i], a[i], b[i], av, bv)
 	}
-	parallel(len(dst), 1, func(lo, hi int) {
+	sharedBatches.parallel(len(dst), 1, m, func(m batch, lo, hi int) {
 		for i := lo; i < hi; i++ {
-			av, bv := views(i)
-			gemm(dst[i], av, bv, nil, acc, true)
+			av, bv := m.views(i)
+			if !m.acc {
+				m.dst[i].clear()
+			}
+			gemm(m.dst[i], av, bv, nil, m.acc, true)
 		}
 	})
+}
+
+// batch is a call of MatMulBatch.
+type batch struct {
+	dst, a, b           []Matrix
+	transA, transB, acc bool
+}
+
+var sharedBatches sharing[batch]
+
+// views are the factors of product i.
+func (m batch) views(i int) (a, b view) {
+	if a, b = m.a[i].view(), m.b[i].view(); m.transA {
+		a = a.t()
+	}
+	if m.transB {
+		b = b.t()
+	}
+	return a, b
 }
 
 func product(dst, a, b Matrix, av, bv view, acc bool) {

@@ -232,18 +232,3 @@ func TestProductMistakes(t *testing.T) {
 	mustPanic(t, "stride", func() { MatMul(m(2, 2), Matrix{Rows: 2, Cols: 2, Stride: 1, Data: make([]float32, 9)}, m(2, 2), false) })
 	mustPanic(t, "bias", func() { Linear(m(2, 2), m(2, 2), m(2, 2), make([]float32, 3)) })
 }
-
-// Steady state allocates for goroutines alone, and nothing on one thread.
-func TestProductAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("sync.Pool drops items on purpose under the race detector")
-	}
-	r := newRand(5)
-	a, b, c := randomMatrix(r, 200, 300, 0), randomMatrix(r, 250, 300, 0), randomMatrix(r, 200, 250, 0)
-	onEveryPath(t, func(t *testing.T) {
-		serial := testing.AllocsPerRun(20, func() { gemm(c, a.view(), b.view().t(), nil, false, true) })
-		if serial > 0.5 {
-			t.Errorf("%v allocations a product on one goroutine, want 0", serial)
-		}
-	})
-}

@@ -23,6 +23,14 @@ func (m Matrix) row(i int) []float32 {
 	return m.Data[o : o+m.Cols : o+m.Cols]
 }
 
+// clear sets every element to zero, which also brings the memory into the cache, in its order and
+// faster than the pieces of rows that a product writes.
+func (m Matrix) clear() {
+	for i := range m.Rows {
+		clear(m.row(i))
+	}
+}
+
 // rowRange is the view of rows lo..hi.
 func (m Matrix) rowRange(lo, hi int) Matrix {
 	return Matrix{Rows: hi - lo, Cols: m.Cols, Stride: m.Stride, Data: m.Data[min(lo*m.Stride, len(m.Data)):]}

@@ -1,5 +1,20 @@
 package kernel
 
+// columns are the arguments of work on matrices of one shape, x and what goes with it: dy is
+// the gradient of a result, dx that of x. gamma, beta, dgamma and dbeta are one a column,
+// mean and rstd one a row.
+type columns struct {
+	path          cpuPath
+	dst, x        Matrix
+	dx, dy        Matrix
+	gamma, beta   []float32
+	dgamma, dbeta []float32
+	mean, rstd    []float32
+	eps           float32
+}
+
+var sharedColumns sharing[columns]
+
 // LayerNorm computes dst = (x-mean)/sqrt(var+eps)*gamma + beta row by row; x is
 // (N, D), gamma and beta are (D) and may be nil for ones and zeros. mean and rstd
 // (N) receive what LayerNormBackward needs, or are nil. dst may be x.
@@ -10,23 +25,25 @@ func LayerNorm(dst, x Matrix, gamma, beta []float32, eps float32, mean, rstd []f
 	checkLenOrNil("beta", beta, x.Cols)
 	checkLenOrNil("mean", mean, x.Rows)
 	checkLenOrNil("rstd", rstd, x.Rows)
-	vec := currentPath() != portable && gamma != nil && beta != nil && x.Cols > 0
-	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
-		if !vec {
-			refLayerNorm(dst.rowRange(lo, hi), x.rowRange(lo, hi), gamma, beta, eps, part(mean, lo, hi), part(rstd, lo, hi))
-			return
+	c := columns{path: currentPath(), dst: dst, x: x, gamma: gamma, beta: beta, mean: mean, rstd: rstd, eps: eps}
+	sharedColumns.parallelRows(x.Rows, x.Cols, c, columns.norm)
+}
+
+func (c columns) norm(lo, hi int) {
+	if c.path == portable || c.gamma == nil || c.beta == nil || c.x.Cols == 0 {
+		refLayerNorm(c.dst.rowRange(lo, hi), c.x.rowRange(lo, hi), c.gamma, c.beta, c.eps, part(c.mean, lo, hi), part(c.rstd, lo, hi))
+		return
+	}
+	var stats [2]float32
+	for i := lo; i < hi; i++ {
+		normRowAVX2(&c.dst.row(i)[0], &c.x.row(i)[0], &c.gamma[0], &c.beta[0], c.x.Cols, c.eps, &stats)
+		if c.mean != nil {
+			c.mean[i] = stats[0]
 		}
-		var stats [2]float32
-		for i := lo; i < hi; i++ {
-			normRowAVX2(&dst.row(i)[0], &x.row(i)[0], &gamma[0], &beta[0], x.Cols, eps, &stats)
-			if mean != nil {
-				mean[i] = stats[0]
-			}
-			if rstd != nil {
-				rstd[i] = stats[1]
-			}
+		if c.rstd != nil {
+			c.rstd[i] = stats[1]
 		}
-	})
+	}
 }
 
 // LayerNormBackward overwrites dx (N, D) with the gradient of the loss with
@@ -45,12 +62,14 @@ func LayerNormBackward(dx, dy, x Matrix, gamma, mean, rstd []float32, dgamma, db
 		refLayerNormBackward(dx, dy, x, gamma, mean, rstd, dgamma, dbeta)
 		return
 	}
-	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
+	c := columns{dx: dx, dy: dy, x: x, gamma: gamma, mean: mean, rstd: rstd}
+	sharedColumns.parallelRows(x.Rows, x.Cols, c, func(c columns, lo, hi int) {
 		for i := lo; i < hi; i++ {
-			normBackRowAVX2(&dx.row(i)[0], &dy.row(i)[0], &x.row(i)[0], &gamma[0], x.Cols, mean[i], rstd[i])
+			normBackRowAVX2(&c.dx.row(i)[0], &c.dy.row(i)[0], &c.x.row(i)[0], &c.gamma[0], c.x.Cols, c.mean[i], c.rstd[i])
 		}
 	})
-	gradRows(dgamma, dbeta, dy, x, mean, rstd, nil)
+	c = columns{dy: dy, x: x, mean: mean, rstd: rstd, dgamma: dgamma, dbeta: dbeta}
+	c.sums()
 }
 
 // ScaleShift computes dst = gamma*x + beta, one gamma and beta per column; nil
@@ -60,9 +79,9 @@ func ScaleShift(dst, x Matrix, gamma, beta []float32) {
 	dst.checkShape("dst", x.Rows, x.Cols)
 	checkLenOrNil("gamma", gamma, x.Cols)
 	checkLenOrNil("beta", beta, x.Cols)
-	p := currentPath()
-	parallelRows(x.Rows, x.Cols, func(lo, hi int) {
-		scaleShiftRows(p, dst.rowRange(lo, hi), x.rowRange(lo, hi), gamma, beta)
+	c := columns{path: currentPath(), dst: dst, x: x, gamma: gamma, beta: beta}
+	sharedColumns.parallelRows(x.Rows, x.Cols, c, func(c columns, lo, hi int) {
+		scaleShiftRows(c.path, c.dst.rowRange(lo, hi), c.x.rowRange(lo, hi), c.gamma, c.beta)
 	})
 }
 
@@ -110,21 +129,19 @@ func ScaleShiftBackward(dx, dy, x Matrix, gamma, dgamma, dbeta []float32) {
 	checkLenOrNil("gamma", gamma, dy.Cols)
 	checkLenOrNil("dgamma", dgamma, dy.Cols)
 	checkLenOrNil("dbeta", dbeta, dy.Cols)
-	if currentPath() == portable || dy.Cols == 0 {
+	p := currentPath()
+	if p == portable || dy.Cols == 0 {
 		refScaleShiftBackward(dx, dy, x, gamma, dgamma, dbeta)
 		return
 	}
-	if dx.Data == nil || dgamma == nil && dbeta == nil {
+	if dgamma == nil && dbeta == nil {
 		if dx.Data != nil {
 			ScaleShift(dx, dy, gamma, nil)
 		}
-		gradRows(dgamma, dbeta, dy, x, nil, nil, nil)
 		return
 	}
-	p := currentPath()
-	gradRows(dgamma, dbeta, dy, x, nil, nil, func(i, j, rows, cols int) {
-		scaleShiftRows(p, dx.part(i, j, rows, cols), dy.part(i, j, rows, cols), part(gamma, j, j+cols), nil)
-	})
+	c := columns{path: p, dx: dx, dy: dy, x: x, gamma: gamma, dgamma: dgamma, dbeta: dbeta}
+	c.sums()
 }
 
 // ColSum writes the sum of each column of x: the gradient of a bias. dst is (D).
@@ -135,51 +152,51 @@ func ColSum(dst []float32, x Matrix) {
 		refColSum(dst, x)
 		return
 	}
-	gradRows(nil, dst, x, Matrix{}, nil, nil, nil)
+	c := columns{dy: x, dbeta: dst}
+	c.sums()
 }
 
-// gradRowsAtOnce is how many rows gradRows takes at a time: as many streams as the
-// processor can foresee, where a column at a time would have it fetch every line anew.
-const gradRowsAtOnce = 4
+// sumRows is how many rows are summed at a time: as many streams as the processor can
+// foresee, where a column at a time would have it fetch every line anew.
+const sumRows = 4
 
-// gradRows writes dgamma = column sums of dy (x-mean) rstd, with mean 0 and rstd 1
-// where they are nil, and dbeta = column sums of dy; either may be nil. Columns
-// are split over threads and rows are added in order, so that the sums do not
-// depend on how many threads there are. after, unless nil, is called for each block of
-// rows and columns once its sums are taken.
-func gradRows(dgamma, dbeta []float32, dy, x Matrix, mean, rstd []float32, after func(i, j, rows, cols int)) {
-	if dgamma == nil && dbeta == nil {
+// sums writes dgamma = column sums of dy (x-mean) rstd, with mean 0 and rstd 1 where they
+// are nil, and dbeta = column sums of dy; either may be nil. Columns are split over
+// threads and rows are added in order, so that the sums do not depend on how many threads
+// there are. Where dx is given it becomes gamma*dy, block by block once its sums are taken.
+func (c columns) sums() {
+	if c.dgamma == nil && c.dbeta == nil {
 		return
 	}
-	if dgamma != nil && dbeta == nil {
-		s := borrow(dy.Cols)
+	if c.dbeta == nil {
+		s := borrow(c.dy.Cols)
 		defer s.giveBack()
-		dbeta = s.data[:dy.Cols]
+		c.dbeta = s.data[:c.dy.Cols]
 	}
-	clear(dgamma)
-	clear(dbeta)
-	if dy.Rows == 0 {
-		return
-	}
+	clear(c.dgamma)
+	clear(c.dbeta)
+	sharedColumns.parallelCols(c.dy.Rows, c.dy.Cols, c, columns.sumRange)
+}
+
+func (c columns) sumRange(lo, hi int) {
 	neutral := [2]float32{0, 1}
-	parallelCols(dy.Rows, dy.Cols, func(lo, hi int) {
-		for i := 0; i < dy.Rows; i += gradRowsAtOnce {
-			rows := min(gradRowsAtOnce, dy.Rows-i)
-			mu, r, step := &neutral[0], &neutral[1], 0
-			if mean != nil {
-				mu, r, step = &mean[i], &rstd[i], 4
-			}
-			if dgamma == nil {
-				colSumAVX2(&dbeta[lo], &dy.Data[i*dy.Stride+lo], 4*dy.Stride, rows, hi-lo)
-			} else {
-				gradColsAVX2(&dgamma[lo], &dbeta[lo], &dy.Data[i*dy.Stride+lo], &x.Data[i*x.Stride+lo], 4*dy.Stride, 4*x.Stride,
-					rows, hi-lo, mu, r, step)
-			}
-			if after != nil {
-				after(i, lo, rows, hi-lo)
-			}
+	dy, x := c.dy, c.x
+	for i := 0; i < dy.Rows; i += sumRows {
+		rows := min(sumRows, dy.Rows-i)
+		mu, r, step := &neutral[0], &neutral[1], 0
+		if c.mean != nil {
+			mu, r, step = &c.mean[i], &c.rstd[i], 4
 		}
-	})
+		if c.dgamma == nil {
+			colSumAVX2(&c.dbeta[lo], &dy.Data[i*dy.Stride+lo], 4*dy.Stride, rows, hi-lo)
+		} else {
+			gradColsAVX2(&c.dgamma[lo], &c.dbeta[lo], &dy.Data[i*dy.Stride+lo], &x.Data[i*x.Stride+lo], 4*dy.Stride, 4*x.Stride,
+				rows, hi-lo, mu, r, step)
+		}
+		if c.dx.Data != nil {
+			scaleShiftRows(c.path, c.dx.part(i, lo, rows, hi-lo), dy.part(i, lo, rows, hi-lo), part(c.gamma, lo, hi), nil)
+		}
+	}
 }
 
 // part is v[lo:hi], or nil for nil.

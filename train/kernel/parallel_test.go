@@ -8,6 +8,13 @@ import (
 	"time"
 )
 
+var sharedClosures sharing[func(lo, hi int)]
+
+// parallel is sharing with a closure.
+func parallel(n, grain int, f func(lo, hi int)) {
+	sharedClosures.parallel(n, grain, f, func(f func(lo, hi int), lo, hi int) { f(lo, hi) })
+}
+
 // Every index is visited exactly once, from any number of callers, nested or not,
 // with fewer or more threads than helpers left over from before.
 func TestParallelCovers(t *testing.T) {
@@ -48,10 +55,17 @@ func TestHelpersEnd(t *testing.T) {
 		parallel(8, 1, func(lo, hi int) { time.Sleep(10 * time.Microsecond) })
 	}
 	for range 200 {
-		if waiting.Load() == 0 && runtime.NumGoroutine() <= before {
+		if crewSpare() == 0 && runtime.NumGoroutine() <= before {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("%d goroutines, %d before; %d helpers waiting", runtime.NumGoroutine(), before, waiting.Load())
+	t.Errorf("%d goroutines, %d before; %d spare", runtime.NumGoroutine(), before, crewSpare())
+}
+
+// crewSpare is the helpers without a job; there must be no offers left.
+func crewSpare() int {
+	crew.Lock()
+	defer crew.Unlock()
+	return crew.spare + len(crew.offers)
 }

@@ -14,9 +14,15 @@ const (
 	portable cpuPath = iota
 	avx2             // AVX2 and FMA
 	avx512           // AVX-512 F and VL, besides AVX2
+
+	// library is set beside one of these where large products go through OpenBLAS.
+	library cpuPath = 1 << 8
 )
 
 func (p cpuPath) String() string {
+	if p&library != 0 {
+		return "openblas"
+	}
 	switch p {
 	case avx2:
 		return "avx2"
@@ -36,8 +42,14 @@ var forced atomic.Int32
 // numbers stay right while the caller reports the error.
 func choosePath(want string) (cpuPath, error) {
 	best := bestPath()
-	if want == "" {
+	switch want {
+	case "":
 		return best, nil
+	case library.String():
+		if err := openLibrary(); err != nil {
+			return best, fmt.Errorf("kernel: MCIL_CPU=%s: %w", want, err)
+		}
+		return best | library, nil
 	}
 	for p := portable; p <= avx512; p++ {
 		if p.String() != want {
@@ -48,18 +60,22 @@ func choosePath(want string) (cpuPath, error) {
 		}
 		return p, nil
 	}
-	return best, fmt.Errorf("kernel: MCIL_CPU=%s is unknown; use portable, avx2 or avx512", want)
+	return best, fmt.Errorf("kernel: MCIL_CPU=%s is unknown; use portable, avx2, avx512 or openblas", want)
 }
 
-// Path names the CPU path in use: "avx512", "avx2" or "portable". It returns an
-// error when the environment variable MCIL_CPU asks for a path that is unknown or
-// that this CPU lacks; the best path is used then.
+// Path names the CPU path in use: "avx512", "avx2", "portable", or "openblas", which is
+// the best of these with large products through a library. It returns an error when the
+// environment variable MCIL_CPU asks for a path that is unknown or cannot be had here;
+// the best one is used then.
 func Path() (string, error) {
 	_, err := environment()
-	return currentPath().String(), err
+	return chosenPath().String(), err
 }
 
-func currentPath() cpuPath {
+// currentPath is the one of portable, avx2 and avx512 in use.
+func currentPath() cpuPath { return chosenPath() &^ library }
+
+func chosenPath() cpuPath {
 	if f := forced.Load(); f != 0 {
 		return cpuPath(f - 1)
 	}

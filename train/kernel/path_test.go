@@ -1,9 +1,26 @@
 package kernel
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
+
+// TestForcedPath: what MCIL_CPU asks for is in use. It is skipped where this CPU lacks it, which tells make
+// test to leave that path out.
+func TestForcedPath(t *testing.T) {
+	want := os.Getenv("MCIL_CPU")
+	if want == "" {
+		want = bestPath().String()
+	}
+	got, err := Path()
+	if err != nil {
+		t.Skip(err)
+	}
+	if got != want {
+		t.Errorf("%s is in use, not %s", got, want)
+	}
+}
 
 func TestChoosePath(t *testing.T) {
 	best := bestPath()

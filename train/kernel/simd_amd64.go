@@ -91,3 +91,8 @@ func panelAVX2(c *float32, cs int, a *float32, ars, acs int, b *float32, bs, k, 
 //
 //go:noescape
 func transpose8AVX2(dst *float32, ds int, src *float32, ss, blocks int)
+
+// peakAVX512 and peakAVX2 do n rounds of peakFLOP operations.
+func peakAVX512(n int)
+
+func peakAVX2(n int)

@@ -15,3 +15,7 @@ func transpose8([]float32, int, []float32, int, int) {
 func packWhole([]float32, view, int, int) {
 	panic("kernel: no assembly on this architecture")
 }
+
+func peakAVX512(int) { panic("kernel: no assembly on this architecture") }
+
+func peakAVX2(int) { panic("kernel: no assembly on this architecture") }

@@ -56,8 +56,8 @@ func (a Attention) parse(c vilt.Config) (layers []int, head int, err error) {
 
 const meanOfHeads, maxOfHeads = -1, -2
 
-// inside says whether the attention is of blocks or heads that a graph does not keep by itself.
-func (a Attention) inside() bool {
+// Inside says whether the attention is of blocks or heads that a graph does not keep by itself.
+func (a Attention) Inside() bool {
 	return a.Layer != "" && a.Layer != "last" || a.Heads != "" && a.Heads != "mean"
 }
 
@@ -72,7 +72,7 @@ func (m *machine) probabilities(a Attention, n int) ([][]float32, error) {
 		}
 		return out
 	}
-	if !a.inside() {
+	if !a.Inside() {
 		return split(m.encoder.Attention(nil), 1), nil
 	}
 	c := m.encoder.Config

@@ -8,10 +8,29 @@ import (
 // Count says how much of a batch is there, and the operations of the products of a step over it: see [vilt.Config.Products].
 // What was masked or dropped does not count. classes is the number of rows of the classifier; 0: none.
 func Count(c vilt.Config, batch []dataset.Sample, classes int, learns vilt.Learns) (tokens int, flop float64) {
-	sequences := make([]vilt.Sequence, len(batch))
+	sequences, tokens := sequencesOf(batch)
+	return tokens, c.StepFLOP(sequences, classes, learns)
+}
+
+// sequencesOf are the sizes of a batch's examples, and the tokens in all.
+func sequencesOf(batch []dataset.Sample) (sequences []vilt.Sequence, tokens int) {
+	sequences = make([]vilt.Sequence, len(batch))
 	for i, s := range batch {
 		sequences[i] = vilt.Sequence{Text: len(s.Tokens), Patches: len(s.PatchPos)}
 		tokens += sequences[i].Rows()
 	}
-	return tokens, c.StepFLOP(sequences, classes, learns)
+	return sequences, tokens
+}
+
+// count is [Count] of the step over batch that was taken last. The blocks that are not tuned count where they were run.
+func (n *Network) count(batch []dataset.Sample) (tokens int, flop float64) {
+	c := n.Weights.Config
+	switch {
+	case n.Tuner == nil:
+		return Count(c, batch, n.Classes, vilt.LearnsAll)
+	case n.prefix == nil:
+		return Count(c, batch, n.Classes, vilt.LearnsTuned)
+	}
+	sequences, tokens := sequencesOf(batch)
+	return tokens, c.FLOPFrom(n.prefix.block, sequences, n.Classes) + c.FLOPBelow(n.prefix.block, n.prefix.made)
 }

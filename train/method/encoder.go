@@ -30,7 +30,7 @@ func (e *Encoder) Close() error { return e.m.vm.Close() }
 
 // Infer is [Network.Infer] without logits, and with the attention of the last block's mean head only.
 func (e *Encoder) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
-	if attention != nil && attention.inside() {
+	if attention != nil && attention.Inside() {
 		return Output{}, fmt.Errorf("attention %+v: an encoder that is only run forward has the last block's, averaged over heads", *attention)
 	}
 	return e.m.infer(batch, attention)
@@ -38,7 +38,9 @@ func (e *Encoder) Infer(batch []dataset.Sample, attention *Attention) (Output, e
 
 // infer runs forward.
 func (m *machine) infer(batch []dataset.Sample, attention *Attention) (Output, error) {
-	m.load(batch, 0)
+	if err := m.load(batch, 0); err != nil {
+		return Output{}, err
+	}
 	if err := m.run(); err != nil {
 		return Output{}, fmt.Errorf("inference: %w", err)
 	}

@@ -34,9 +34,9 @@ func BenchmarkViLTB32(b *testing.B) {
 		name            string
 		train           bool
 		patches, tokens int
-		passes          float64 // products of a step, in forward passes
+		learns          vilt.Learns
 	}{
-		{"ssf", true, 144, 40, 2}, {"ssf-masked", true, 52, 14, 2}, {"infer", false, 144, 40, 1},
+		{"ssf", true, 144, 40, vilt.LearnsTuned}, {"ssf-masked", true, 52, 14, vilt.LearnsTuned}, {"infer", false, 144, 40, vilt.LearnsNothing},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			n, err := NewNetwork(w, tune.NewSSF(c, 1), 20, batch)
@@ -44,7 +44,8 @@ func BenchmarkViLTB32(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer n.Close()
-			samples, flop := gridBatch(c, batch, bc.patches, bc.tokens)
+			samples := gridBatch(c, batch, bc.patches, bc.tokens)
+			_, flop := Count(c, samples, n.Classes, bc.learns)
 			solver := &op.AdamW{LearningRate: 1e-3}
 			step := func() {
 				if bc.train {
@@ -61,7 +62,7 @@ func BenchmarkViLTB32(b *testing.B) {
 				step()
 			}
 			perStep := b.Elapsed().Seconds() / float64(b.N)
-			b.ReportMetric(bc.passes*flop/perStep/1e9, "GFLOP/s")
+			b.ReportMetric(flop/perStep/1e9, "GFLOP/s")
 			b.ReportMetric(batch/perStep, "examples/s")
 			b.ReportMetric(statusMB(b, "VmHWM:"), "peak-MB")
 			b.ReportMetric(statusMB(b, "VmRSS:"), "rss-MB")
@@ -70,9 +71,8 @@ func BenchmarkViLTB32(b *testing.B) {
 	}
 }
 
-// gridBatch makes examples whose pictures have as many patches as the learned grid, of which the first so many are there,
-// and counts the floating-point operations of the products of one forward pass.
-func gridBatch(c vilt.Config, batch, patches, tokens int) (samples []dataset.Sample, flop float64) {
+// gridBatch makes examples whose pictures have as many patches as the learned grid, of which the first so many are there.
+func gridBatch(c vilt.Config, batch, patches, tokens int) (samples []dataset.Sample) {
 	for i := range batch {
 		s := dataset.Sample{ID: dataset.ID(strconv.Itoa(i)), Label: i % 20, GridH: c.Grid(), GridW: c.Grid()}
 		for p := range patches {
@@ -85,13 +85,9 @@ func gridBatch(c vilt.Config, batch, patches, tokens int) (samples []dataset.Sam
 		for t := range tokens {
 			s.Tokens, s.TokenPos = append(s.Tokens, int32((t*31+i)%c.Vocab)), append(s.TokenPos, int32(t))
 		}
-		rows := float64(tokens + 1 + patches)
-		d, m := float64(c.Width), float64(c.Hidden)
-		flop += 2 * float64(patches) * d * float64(c.PatchSize())
-		flop += float64(c.Depth) * (2*rows*d*(4*d+2*m) + 4*rows*rows*d)
 		samples = append(samples, s)
 	}
-	return samples, flop
+	return samples
 }
 
 // statusMB reads a line of this process's status, where the system has one.

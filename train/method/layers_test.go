@@ -42,7 +42,7 @@ func TestLayersAgainstReference(t *testing.T) {
 		r := newReference(n)
 		c := n.Weights.Config
 		batch := randomSamples(c, 2)
-		for _, o := range []vilt.Options{{ForwardOnly: true, KeepLayers: true}, {}} {
+		for _, o := range []vilt.Options{{ForwardOnly: true, KeepLayers: true}, {KeepLayers: true}} {
 			e := encode(t, n.Weights, n.Tuner, batch, o)
 			var worst float64
 			compare := func(what string, layer int, got []float32, want [][]float64) []float32 {
@@ -102,7 +102,8 @@ func TestMergeAgainstReference(t *testing.T) {
 	batch := randomSamples(c, 2)
 
 	merged := ssf.Merge(n.Weights)
-	tuned, plain := encode(t, n.Weights, ssf, batch, vilt.Options{ForwardOnly: true}), encode(t, merged, nil, batch, vilt.Options{ForwardOnly: true})
+	all := vilt.Options{ForwardOnly: true, KeepLayers: true}
+	tuned, plain := encode(t, n.Weights, ssf, batch, all), encode(t, merged, nil, batch, all)
 	apart := func(a, b []float32) (worst float64) {
 		if len(a) != len(b) || len(a) == 0 {
 			t.Fatalf("%d values and %d", len(a), len(b))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -24,6 +25,14 @@ type Learner interface {
 	Close() error
 }
 
+// Keeper is a [Learner] that can keep on disk what is the same for a sample in every epoch.
+type Keeper interface {
+	// Keep has it kept in f from now on; nil: nowhere. Results do not depend on it. The folder may be other users' too.
+	Keep(f *cache.Folder) error
+	// Kept is how many sequences' were found there, and how many had to be computed, so far.
+	Kept() (found, computed int)
+}
+
 // Step is progress within Fit.
 type Step struct {
 	Done, Total int // optimisation steps
@@ -39,14 +48,30 @@ type Step struct {
 // Names lists the methods.
 func Names() []string { return []string{"ssf"} }
 
+// Options are those of some methods. Zero means the default.
+type Options struct {
+	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
+	// below, and the patch embedding, stay as published. 0: all are tuned.
+	TuneFromBlock int
+}
+
+// TunesFromBlock says whether the method called name reads [Options.TuneFromBlock].
+func TunesFromBlock(name string) bool { return name == "ssf" }
+
 // New returns the learner called name for classes classes in all.
-func New(name string, w *vilt.Weights, classes int, s Schedule, seed uint64) (Learner, error) {
+func New(name string, w *vilt.Weights, classes int, s Schedule, seed uint64, o Options) (Learner, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	if depth := w.Config.Depth; o.TuneFromBlock < 0 || o.TuneFromBlock >= depth {
+		return nil, fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", o.TuneFromBlock, depth-1, depth)
+	}
+	if o.TuneFromBlock > 0 && !TunesFromBlock(name) {
+		return nil, fmt.Errorf("tune-from-block has no effect on method %s: leave it out", name)
+	}
 	switch name {
 	case "ssf":
-		return newSSF(w, classes, s, seed)
+		return newSSF(w, classes, s, seed, o)
 	}
 	return nil, fmt.Errorf("method %q: unknown: use one of %v", name, Names())
 }

@@ -29,9 +29,15 @@ type Network struct {
 	Classes int            // K
 
 	maxBatch int
+	prefix   *prefix // the part that is not tuned; nil: there is none
 	train    *machine
 	infer    *machine
 	inside   *machine // infer with every block's attention; nil until it is asked for
+}
+
+// partial is a Tuner of which nothing is before a block: the part of the encoder below is run once for a sample.
+type partial interface {
+	FromBlock() int // 0: something is
 }
 
 // machine is one compiled graph.
@@ -42,6 +48,7 @@ type machine struct {
 	loss     *gorgonia.Node
 	vm       gorgonia.VM
 	model    []gorgonia.ValueGrad // in the order of Network.Trained
+	prefix   *prefix              // where the encoder begins with a block: what its rows come from
 }
 
 // NewNetwork prepares a network for classes classes and batches of at most maxBatch examples. The classifier starts at
@@ -56,8 +63,16 @@ func NewNetwork(w *vilt.Weights, tuner Tuner, classes, maxBatch int) (*Network, 
 		},
 	}
 	var err error
+	if t, ok := tuner.(partial); ok && t.FromBlock() > 0 {
+		n.prefix = &prefix{block: t.FromBlock()}
+	}
 	if n.train, err = n.compile(true, false); err != nil {
 		return nil, err
+	}
+	if n.prefix != nil {
+		if n.prefix.m, err = compilePrefix(w, maxBatch, n.prefix.block, n.train.encoder); err != nil {
+			return nil, err
+		}
 	}
 	if n.infer, err = n.compile(false, false); err != nil {
 		return nil, err
@@ -70,6 +85,9 @@ func (n *Network) Close() error {
 	n.infer.vm.Close()
 	if n.inside != nil {
 		n.inside.vm.Close()
+	}
+	if n.prefix != nil {
+		n.prefix.m.vm.Close()
 	}
 	return n.train.vm.Close()
 }
@@ -94,11 +112,18 @@ func (n *Network) compile(train, layers bool) (*machine, error) {
 	if !train {
 		o.Beside = n.train.encoder
 	}
+	prefix := n.prefix
+	if layers {
+		prefix = nil // blocks below have attention too
+	}
+	if prefix != nil {
+		o.FromBlock = prefix.block
+	}
 	var variables gorgonia.Nodes
 	if n.Tuner != nil {
 		o.ScaleShift, variables = n.Tuner.Into(g)
 	}
-	m := &machine{}
+	m := &machine{prefix: prefix}
 	var err error
 	if m.encoder, err = vilt.Build(g, n.Weights, n.maxBatch, o); err != nil {
 		return nil, err
@@ -139,16 +164,28 @@ func (p parameter) Value() gorgonia.Value         { return p.node.Value() }
 func (p parameter) Grad() (gorgonia.Value, error) { return p.grad.Value(), nil }
 
 // load packs a batch into a machine's inputs. active is the number of classes that compete in the loss.
-func (m *machine) load(batch []dataset.Sample, active int) {
+func (m *machine) load(batch []dataset.Sample, active int) error {
+	var rows [][]byte
+	if m.prefix != nil {
+		var err error
+		if rows, err = m.prefix.rows(batch); err != nil {
+			return err
+		}
+	}
 	p := m.encoder.Packing
 	p.Reset()
 	p.Active = active
 	size := m.encoder.Config.PatchSize()
-	for _, s := range batch {
+	for i, s := range batch {
 		first := len(p.PatchPos)
 		p.Add(s.Tokens, s.TokenPos, s.PatchPos, s.GridH, s.GridW, int32(s.Label))
+		if rows != nil {
+			m.prefix.read(m.encoder.Input(p.Offsets[i]), rows[i])
+			continue
+		}
 		dataset.Normalise(m.encoder.PatchPixels(first)[:len(s.PatchPos)*size], s.Pixels)
 	}
+	return nil
 }
 
 // run executes the compiled program.
@@ -159,7 +196,9 @@ func (m *machine) run() error {
 
 // Step trains on one batch and returns its loss.
 func (n *Network) Step(batch []dataset.Sample, active int, solver gorgonia.Solver) (float64, error) {
-	n.train.load(batch, active)
+	if err := n.train.load(batch, active); err != nil {
+		return 0, err
+	}
 	if err := n.train.run(); err != nil {
 		return 0, fmt.Errorf("training step: %w", err)
 	}
@@ -185,7 +224,7 @@ type Output struct {
 // processor time of the fastest of five passes: 2.85 s tuned, 2.90 s merged. Merging would take 349 MB more and would have
 // to be done again after every step.
 func (n *Network) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
-	if attention == nil || !attention.inside() {
+	if attention == nil || !attention.Inside() {
 		return n.infer.infer(batch, attention)
 	}
 	if err := attention.Check(n.Weights.Config); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestPlan holds the plan to what a process of its own grows by when it trains and infers with full batches of the small
-// model, tuned and whole: a twentieth, and the 10 MB or so that the runtime, the program's own pages and what building a graph
+// model, tuned, tuned in part and whole: a twentieth, and the 10 MB or so that the runtime, the program's own pages and what building a graph
 // leaves to the collector take, whatever the batch.
 func TestPlan(t *testing.T) {
 	if testing.Short() || raceEnabled {
@@ -24,13 +24,16 @@ func TestPlan(t *testing.T) {
 	const variable = "MCIL_TEST_PLAN"
 	switch os.Getenv(variable) {
 	case "tuned":
-		grow(t, true)
+		grow(t, func(c vilt.Config) Tuner { return tune.NewSSF(c, 1) })
+		return
+	case "tuned in part":
+		grow(t, func(c vilt.Config) Tuner { return tune.NewSSFFrom(c, 1, 4) })
 		return
 	case "whole":
-		grow(t, false)
+		grow(t, func(vilt.Config) Tuner { return nil })
 		return
 	}
-	for _, what := range []string{"tuned", "whole"} {
+	for _, what := range []string{"tuned", "tuned in part", "whole"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlan$", "-test.v")
 		cmd.Env = append(os.Environ(), variable+"="+what)
 		out, err := cmd.CombinedOutput()
@@ -51,7 +54,7 @@ func TestPlan(t *testing.T) {
 }
 
 // grow trains two steps, infers, and logs the plan and how much the process has grown.
-func grow(t *testing.T, tuned bool) {
+func grow(t *testing.T, tuner func(vilt.Config) Tuner) {
 	const batch = 16
 	c, err := vilt.Preset("small")
 	if err != nil {
@@ -74,11 +77,7 @@ func grow(t *testing.T, tuned bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tuner Tuner
-	if tuned {
-		tuner = tune.NewSSF(c, 1)
-	}
-	n, err := NewNetwork(w, tuner, 3, batch)
+	n, err := NewNetwork(w, tuner(c), 3, batch)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/kernel"
 	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/op"
 	"github.com/mcil/mcil/train/tune"
@@ -200,11 +201,14 @@ func TestWholeMask(t *testing.T) {
 }
 
 // TestStepAllocatesLittle bounds what a step leaves to the collector: the layers, their graph and the solver allocate nothing
-// (see [op.Machine]), and kernels a few small objects each where they share out their work. The activations of this batch
+// (see [op.Machine]), nor do the kernels; the loss that a step returns is one small object. The activations of this batch
 // take over 100 kB, so a single one that was not reused would show in the bytes.
 func TestStepAllocatesLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates, and empties pools at random")
+	}
+	if path, _ := kernel.Path(); path == "portable" {
+		t.Skip("the portable path is the reference, which allocates where that is plainer")
 	}
 	n := randomNetwork(t, true, 4, 8)
 	batch := randomSamples(n.Weights.Config, 4)
@@ -229,10 +233,10 @@ func TestStepAllocatesLittle(t *testing.T) {
 	one, all := bytes(batch[:1]), bytes(batch)
 	allocations := testing.AllocsPerRun(10, func() { step(batch) })
 	t.Logf("a step of %d examples: %.0f allocations, %d bytes; of one: %d bytes", len(batch), allocations, all, one)
-	if allocations > 250 {
-		t.Errorf("a step makes %.0f allocations, more than 250", allocations)
+	if allocations > 10 {
+		t.Errorf("a step makes %.0f allocations, more than 10", allocations)
 	}
-	if all > 2*one || all > 50_000 {
+	if all > 2*one+500 || all > 2000 { // what the runtime does meanwhile counts too
 		t.Errorf("a step of %d examples allocates %d bytes and one of a single example %d: it grows with the batch", len(batch), all, one)
 	}
 }
@@ -285,7 +289,7 @@ func TestPhasesAreShuffledApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := func(seed uint64, phase int) []int {
-		l, err := New("ssf", w, 4, Schedule{Epochs: 2, BatchSize: 4}, seed)
+		l, err := New("ssf", w, 4, Schedule{Epochs: 2, BatchSize: 4}, seed, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -130,10 +130,14 @@ func (r *reference) stream(s dataset.Sample) (rows [][]float64) {
 	return rows
 }
 
+// layer and place begin the names of block i's parameters, frozen and tuned.
+func (*reference) layer(i int) string { return fmt.Sprintf("encoder.layer.%d.", i) }
+func (*reference) place(i int) string { return fmt.Sprintf("block.%d.", i) }
+
 // block is one pre-norm transformer layer. probs is the attention averaged over heads, byHead each head's rows in turn.
 func (r *reference) block(i int, x [][]float64) (y, probs, byHead [][]float64) {
 	byHead = make([][]float64, r.c.Heads*len(x))
-	layer, place := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
+	layer, place := r.layer(i), r.place(i)
 	d, heads := r.c.Width, r.c.Heads
 	size := d / heads
 	var qkv [][]float64
@@ -244,10 +248,16 @@ func randomNetworkOf(t testing.TB, c vilt.Config, tuned bool, classes, maxBatch 
 var grids = [][2]int{{6, 5}, {5, 6}, {5, 5}, {1, 4}, {3, 1}, {4, 6}}
 
 // randomSamples makes one example for each of [grids]; every other one is masked.
-func randomSamples(c vilt.Config, classes int) (batch []dataset.Sample) {
+func randomSamples(c vilt.Config, classes int) []dataset.Sample {
+	return manySamples(c, classes, len(grids))
+}
+
+// manySamples goes on with the grids from the first, and with texts of the same lengths.
+func manySamples(c vilt.Config, classes, n int) (batch []dataset.Sample) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for k, g := range grids {
-		s := dataset.Sample{ID: dataset.ID(fmt.Sprint(k)), Label: k % classes, GridH: g[0], GridW: g[1], TextLen: 3 + k}
+	for k := range n {
+		g := grids[k%len(grids)]
+		s := dataset.Sample{ID: dataset.ID(fmt.Sprint(k)), Label: k % classes, GridH: g[0], GridW: g[1], TextLen: 3 + k%len(grids)}
 		masked := k%2 == 1
 		for p := range g[0] * g[1] {
 			if masked && p%3 != 1 {

@@ -109,10 +109,10 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		if err := restoreMoments(solver, done, trained, o.From); err != nil {
 			return err
 		}
+		o.From = nil // it has been copied, and may be as large as the model
 	}
-	learns := vilt.LearnsTuned
-	if n.Tuner == nil {
-		learns = vilt.LearnsAll
+	if n.prefix != nil {
+		loader.Items = remembered{items, n.prefix}
 	}
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
@@ -128,7 +128,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
 		done++
 		if o.Progress != nil {
-			step.Tokens, step.FLOP = Count(n.Weights.Config, batch, n.Classes, learns)
+			step.Tokens, step.FLOP = n.count(batch)
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {

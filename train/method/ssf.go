@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/dataset/cache"
 	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -16,11 +17,14 @@ type ssf struct {
 	seed     uint64
 }
 
-var _ Learner = (*ssf)(nil)
+var (
+	_ Learner = (*ssf)(nil)
+	_ Keeper  = (*ssf)(nil)
+)
 
-func newSSF(w *vilt.Weights, classes int, s Schedule, seed uint64) (*ssf, error) {
+func newSSF(w *vilt.Weights, classes int, s Schedule, seed uint64, o Options) (*ssf, error) {
 	s = s.WithDefaults()
-	n, err := NewNetwork(w, tune.NewSSF(w.Config, seed), classes, s.BatchSize)
+	n, err := NewNetwork(w, tune.NewSSFFrom(w.Config, seed, o.TuneFromBlock), classes, s.BatchSize)
 	if err != nil {
 		return nil, err
 	}
@@ -39,3 +43,6 @@ func (m *ssf) BatchSize() int        { return m.schedule.BatchSize }
 func (m *ssf) Plan() Plan            { return m.network.Plan() }
 func (m *ssf) State() []*vilt.Tensor { return m.network.Trained() }
 func (m *ssf) Close() error          { return m.network.Close() }
+
+func (m *ssf) Keep(f *cache.Folder) error  { return m.network.Keep(f) }
+func (m *ssf) Kept() (found, computed int) { return m.network.Kept() }

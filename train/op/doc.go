@@ -30,6 +30,9 @@
 // (4), its second map (1) and its output (1). Norms, scaled and shifted rows, GELU's output and attention's probabilities are
 // computed again. Weights that are trained cost one row more: attention's output before the projection.
 //
+// A last block of which nothing but first rows is read ([FirstAttention], [Packing.First]) keeps nothing but its output and a
+// few rows a sequence.
+//
 // Gradients that flow from layer to layer take turns in two buffers. What layers need while they run is shared: [Scratch].
 // [Ledger] adds it all up.
 package op

@@ -6,12 +6,12 @@ import (
 	"github.com/mcil/mcil/train/kernel"
 )
 
-// Embed makes the rows of ViLT's one stream (Kim et al., "ViLT", ICML 2021, section 3.1; order of the sums as in
-// transformers' ViltEmbeddings):
+// Embed makes the rows of ViLT's one stream (Kim et al., "ViLT", ICML 2021, section 3.1), summed from left to right. In
+// transformers' ViltEmbeddings a patch's modality comes last, which rounds otherwise:
 //
 //	text token   LayerNorm(word[id] + type[0] + textPos[pos]) + modality[0]
 //	class token  cls + imagePos[0] + modality[1]
-//	patch        S(Wp · pixels + bp) + grid(imagePos)[pos] + modality[1]
+//	patch        S(Wp · pixels + bp) + modality[1] + grid(imagePos)[pos]
 //
 // where grid resizes the learned G by G positions to the picture's own grid (bilinear, corners aligned) and S is SSF's
 // optional scale and shift.

@@ -77,7 +77,8 @@ func TestGradients(t *testing.T) {
 	embed := []input{{shape: tensor.Shape{p.MaxBatch * p.MaxPatches, patch}, skip: true}, m(vocab, d), m(5, d), m(2, d), near1(d), v(d), m(2, d), m(d, patch), v(d), m(1, d), m(1+grid*grid, d)}
 	attention := []input{m(p.MaxRows(), d), near1(d), v(d), m(3*d, d), v(3 * d), m(d, d), v(d)}
 	mlp := []input{m(p.MaxRows(), d), near1(d), v(d), m(hidden, d), v(hidden), m(d, hidden), v(d)}
-	pool := []input{m(p.MaxRows(), d), near1(d), v(d), m(d, d), v(d)}
+	firstMLP := with([]input{m(p.MaxBatch, d)}, mlp[1:]...)
+	pool := []input{m(p.MaxBatch, d), near1(d), v(d), m(d, d), v(d)}
 	for _, c := range []struct {
 		name   string
 		layer  Layer
@@ -88,8 +89,13 @@ func TestGradients(t *testing.T) {
 		{"embed tuned", NewEmbed(p, s, d, patch, grid, eps), rows, with(embed, pairs(d)...)},
 		{"attention", NewAttention(p, s, d, 2, eps), rows, attention},
 		{"attention tuned", NewAttention(p, s, d, 2, eps), rows, with(attention, pairs(d, 3*d, d)...)},
+		{"first", NewFirst(p, d), batch, []input{m(p.MaxRows(), d)}},
+		{"attention of first rows", NewFirstAttention(p, s, d, 2, eps), batch, attention},
+		{"attention of first rows tuned", NewFirstAttention(p, s, d, 2, eps), batch, with(attention, pairs(d, 3*d, d)...)},
 		{"mlp", NewMLP(p, s, d, hidden, eps), rows, mlp},
 		{"mlp tuned", NewMLP(p, s, d, hidden, eps), rows, with(mlp, pairs(d, hidden, d)...)},
+		{"mlp of first rows", NewMLP(p.First(), s, d, hidden, eps), batch, firstMLP},
+		{"mlp of first rows tuned", NewMLP(p.First(), s, d, hidden, eps), batch, with(firstMLP, pairs(d, hidden, d)...)},
 		{"pool", NewPool(p, s, d, eps), batch, pool},
 		{"pool tuned", NewPool(p, s, d, eps), batch, with(pool, pairs(d)...)},
 		{"classify", NewClassify(p, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},

@@ -17,7 +17,7 @@ import (
 // Inputs: x [N,D]; norm weight, bias [D]; W1 [M,D], b1 [M]; W2 [D,M], b2 [D]; and where tuned, gamma and beta of S1 [D],
 // S2 [M], S3 [D].
 type MLP struct {
-	p       *Packing
+	p       Rows
 	scratch *Scratch
 	width   int
 	hidden  int
@@ -42,8 +42,8 @@ const (
 	mlpFC2Scale
 )
 
-// NewMLP returns the layer for sequences packed by p.
-func NewMLP(p *Packing, s *Scratch, width, hidden int, eps float32) *MLP {
+// NewMLP returns the layer for the rows of p: a [Packing], or its first ones ([Packing.First]).
+func NewMLP(p Rows, s *Scratch, width, hidden int, eps float32) *MLP {
 	return &MLP{
 		p: p, scratch: s, width: width, hidden: hidden,
 		norm: newNorm(width, p.MaxRows(), eps),

@@ -6,10 +6,9 @@ import (
 	"github.com/mcil/mcil/train/kernel"
 )
 
-// Pool is ViLT's final norm and pooler on the first row ([CLS]) of each sequence: f = tanh(Wp · S(LayerNorm(x₀)) + bp).
-// The other rows are not read by the classifier, so they are not normed.
+// Pool is ViLT's final norm and pooler on the first row ([CLS]) of each sequence: f = tanh(Wp · S(LayerNorm(x)) + bp).
 //
-// Inputs: x [N,D]; norm weight, bias [D]; Wp [D,D], bp [D]; and where tuned, gamma and beta of S [D]. Output [B,D].
+// Inputs: x [B,D]; norm weight, bias [D]; Wp [D,D], bp [D]; and where tuned, gamma and beta of S [D]. Output [B,D].
 type Pool struct {
 	p       *Packing
 	scratch *Scratch
@@ -17,7 +16,7 @@ type Pool struct {
 	norm    norm
 	dense   linear
 
-	first, normed, out []float32 // [B,D]
+	normed, out []float32 // [B,D]
 }
 
 // NewPool returns the layer for sequences packed by p.
@@ -27,7 +26,6 @@ func NewPool(p *Packing, s *Scratch, width int, eps float32) *Pool {
 		p: p, scratch: s, width: width,
 		norm:   newNorm(width, b, eps),
 		dense:  linear{in: width, out: width},
-		first:  make([]float32, b*width),
 		normed: make([]float32, b*width),
 		out:    make([]float32, b*width),
 	}
@@ -39,7 +37,7 @@ func (l *Pool) reserve([]bool) (kept int) {
 	for _, slot := range []int{slotGrad, slotGrad2} {
 		l.scratch.reserve(slot, n)
 	}
-	return 3 * n
+	return 2 * n
 }
 
 func (l *Pool) Name() string           { return "pool" }
@@ -51,11 +49,7 @@ func (l *Pool) view(m []float32) kernel.Matrix {
 }
 
 func (l *Pool) Forward(out []float32, in [][]float32) {
-	d := l.width
-	for i := range l.p.Seqs {
-		copy(l.first[i*d:(i+1)*d], in[0][l.p.Offsets[i]*d:])
-	}
-	l.norm.forward(l.view(l.normed), l.view(l.first), in[1], in[2], pair(in, 5))
+	l.norm.forward(l.view(l.normed), l.view(in[0]), in[1], in[2], pair(in, 5))
 	y := l.view(out)
 	l.dense.forward(y, l.view(l.normed), in[3], in[4], scaleShift{}, kernel.Epilogue{})
 	kernel.Tanh(y.Data, y.Data)
@@ -68,13 +62,9 @@ func (l *Pool) Backward(din [][]float32, dout []float32, in [][]float32) {
 	kernel.TanhBackward(dy.Data, dout[:b*d], l.out[:b*d])
 	dnormed := l.scratch.rows(slotGrad2, b, d)
 	l.dense.maps(dnormed, din[3], din[4], dy, l.view(l.normed), in[3])
-	dfirst := l.scratch.rows(slotGrad, b, d)
-	l.norm.backward(dfirst, din[1], din[2], pair(din, 5), dnormed, l.view(l.first), in[1], in[2], pair(in, 5))
-	if din[0] == nil {
-		return
+	dx := l.scratch.rows(slotGrad, b, d)
+	if din[0] != nil {
+		dx = l.view(din[0])
 	}
-	clear(din[0][:l.p.Rows()*d])
-	for i := range l.p.Seqs {
-		copy(din[0][l.p.Offsets[i]*d:(l.p.Offsets[i]+1)*d], dfirst.Data[i*d:])
-	}
+	l.norm.backward(dx, din[1], din[2], pair(din, 5), dnormed, l.view(in[0]), in[1], in[2], pair(in, 5))
 }

@@ -19,11 +19,18 @@ type AdamW struct {
 
 	step    int
 	moments [][2][]float32
+	groups  [2]adamWGroup // what does not decay, and what does; made in the first step
+}
+
+// adamWGroup are parameters with the same settings, which the kernel takes at once.
+type adamWGroup struct {
+	at                  []int // in the model
+	values, grads, m, v [][]float32
 }
 
 var _ gorgonia.Solver = (*AdamW)(nil)
 
-// Step updates every parameter of model in place and clears its gradient.
+// Step updates every parameter of model in place and clears its gradient. All steps are of one model.
 func (a *AdamW) Step(model []gorgonia.ValueGrad) error {
 	if a.moments == nil {
 		a.moments = make([][2][]float32, len(model))
@@ -31,26 +38,60 @@ func (a *AdamW) Step(model []gorgonia.ValueGrad) error {
 	if len(a.moments) != len(model) {
 		return fmt.Errorf("adamw: %d parameters now, %d in the first step", len(model), len(a.moments))
 	}
+	if len(a.groups[0].at)+len(a.groups[1].at) != len(model) {
+		a.group(len(model))
+	}
+	for g := range a.groups {
+		if err := a.collect(&a.groups[g], model); err != nil {
+			return err
+		}
+	}
 	a.step++
 	o := kernel.AdamWStep{LR: a.LearningRate, Beta1: orDefault(a.Beta1, 0.9), Beta2: orDefault(a.Beta2, 0.98), Eps: orDefault(a.Eps, 1e-8), Step: a.step}
-	for i, p := range model {
-		grad, err := p.Grad()
+	for i, decay := range []float32{0, a.WeightDecay} {
+		g := &a.groups[i]
+		o.WeightDecay = decay
+		kernel.AdamWAll(g.values, g.grads, g.m, g.v, o)
+		for _, grad := range g.grads {
+			clear(grad)
+		}
+	}
+	return nil
+}
+
+// group deals n parameters into groups and makes their lists.
+func (a *AdamW) group(n int) {
+	a.groups = [2]adamWGroup{}
+	for i := range n {
+		g := &a.groups[0]
+		if a.Decay == nil || a.Decay(i) {
+			g = &a.groups[1]
+		}
+		g.at = append(g.at, i)
+	}
+	for i := range a.groups {
+		g := &a.groups[i]
+		g.values, g.grads = make([][]float32, len(g.at)), make([][]float32, len(g.at))
+		g.m, g.v = make([][]float32, len(g.at)), make([][]float32, len(g.at))
+	}
+}
+
+// collect fills a group's lists: a graph may have put its values elsewhere since the last step.
+func (a *AdamW) collect(g *adamWGroup, model []gorgonia.ValueGrad) error {
+	for k, i := range g.at {
+		grad, err := model[i].Grad()
 		if err != nil {
 			return fmt.Errorf("adamw: parameter %d: %w", i, err)
 		}
-		w, g := data(p.Value()), data(grad)
+		g.values[k], g.grads[k] = data(model[i].Value()), data(grad)
+		n := len(g.values[k])
 		if a.moments[i][0] == nil {
-			a.moments[i] = [2][]float32{make([]float32, len(w)), make([]float32, len(w))}
+			a.moments[i] = [2][]float32{make([]float32, n), make([]float32, n)}
 		}
-		if len(a.moments[i][0]) != len(w) || len(a.moments[i][1]) != len(w) {
-			return fmt.Errorf("adamw: parameter %d has %d values, its moments %d", i, len(w), len(a.moments[i][0]))
+		g.m[k], g.v[k] = a.moments[i][0], a.moments[i][1]
+		if len(g.m[k]) != n || len(g.v[k]) != n {
+			return fmt.Errorf("adamw: parameter %d has %d values, its moments %d", i, n, len(g.m[k]))
 		}
-		o.WeightDecay = 0
-		if a.Decay == nil || a.Decay(i) {
-			o.WeightDecay = a.WeightDecay
-		}
-		kernel.AdamW(w, g, a.moments[i][0], a.moments[i][1], o)
-		clear(g)
 	}
 	return nil
 }

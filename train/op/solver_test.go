@@ -108,3 +108,68 @@ func TestAdamWRestore(t *testing.T) {
 		t.Error("moments of another model were taken")
 	}
 }
+
+// plain is a parameter without a graph.
+type plain struct{ value, grad *tensor.Dense }
+
+func (p plain) Value() gorgonia.Value         { return p.value }
+func (p plain) Grad() (gorgonia.Value, error) { return p.grad, nil }
+
+// TestAdamWGroups: parameters that decay and others, mixed, each become what they become alone; gradients are cleared; and
+// from the second step on nothing is allocated.
+func TestAdamWGroups(t *testing.T) {
+	const n = 7
+	decays := func(i int) bool { return i%3 == 0 }
+	make1 := func(i int) (p plain, fill func()) {
+		values, grads := make([]float32, 5+i), make([]float32, 5+i)
+		for k := range values {
+			values[k] = float32(i+1) - float32(k)/3
+		}
+		vector := func(v []float32) *tensor.Dense { return tensor.New(tensor.WithShape(len(v)), tensor.WithBacking(v)) }
+		return plain{vector(values), vector(grads)}, func() {
+			for k := range grads {
+				grads[k] = float32(k-2)/4 + float32(i)
+			}
+		}
+	}
+	var model []gorgonia.ValueGrad
+	var fills []func()
+	for i := range n {
+		p, fill := make1(i)
+		model, fills = append(model, p), append(fills, fill)
+	}
+	all := &AdamW{LearningRate: 0.01, WeightDecay: 0.5, Decay: decays}
+	step := func() {
+		for _, fill := range fills {
+			fill()
+		}
+		if err := all.Step(model); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		step()
+	}
+	for i := range n {
+		p, fill := make1(i)
+		alone := &AdamW{LearningRate: 0.01}
+		if decays(i) {
+			alone.WeightDecay = 0.5
+		}
+		for range 3 {
+			fill()
+			if err := alone.Step([]gorgonia.ValueGrad{p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := data(model[i].Value()), data(p.value); !slices.Equal(got, want) {
+			t.Errorf("parameter %d is %v among others and %v alone", i, got, want)
+		}
+		if grad, _ := model[i].Grad(); slices.ContainsFunc(data(grad), func(v float32) bool { return v != 0 }) {
+			t.Errorf("the gradient of parameter %d is left at %v", i, grad)
+		}
+	}
+	if got := testing.AllocsPerRun(20, step); got != 0 {
+		t.Errorf("a step allocates %v times", got)
+	}
+}

@@ -16,7 +16,9 @@
 // prepared in memory, and the number of threads is the same. The peer is written as one who wants speed would: one pass
 // for scale and shift, a fused AdamW, no gradient for frozen weights. Where it could be put differently (attention in one
 // call, scale and shift merged before evaluation) that is a row of its own, without a target. OpenBLAS's batched products
-// are given the better of its own batched call and of a goroutine a core with a thread each; so are ours. Between turns
+// are given the better of its own batched call and of a goroutine a core with a thread each; so are ours. The peer makes
+// every row of the last block, as ViltModel does; ours makes what the pooler reads (package vilt, "What is not made"), and
+// its GFLOP/s count that much. Between turns
 // nothing runs for a tenth of a second, as the threads of OpenMP and OpenBLAS stay awake for a while.
 //
 // A ratio is the median over rounds of the ratios within a round, so that a machine that slows down slows both.

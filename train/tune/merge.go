@@ -12,7 +12,10 @@ import "github.com/mcil/mcil/train/vilt"
 // is left as it is.
 func (s *SSF) Merge(w *vilt.Weights) *vilt.Weights {
 	return w.Merged(func(place string) (gamma, beta []float32) {
-		i := s.at[place]
+		i, tuned := s.at[place]
+		if !tuned {
+			return nil, nil
+		}
 		return s.tensors[i].Data, s.tensors[i+1].Data
 	})
 }

@@ -20,6 +20,19 @@
 // pooler_output, hidden_states, last_hidden_state and attentions without the rows of padding, and with patches in raster
 // order: transformers shuffles the patches of the largest picture of a batch.
 //
+// # Parts
+//
+// An encoder may be built in two parts, the first forward-only: [Options.ToBlock] and [Options.FromBlock]. The stream between
+// them is all that the second one reads of a sequence, and both together are the whole, bit for bit.
+//
+// # What is not made
+//
+// The pooler reads the first row of each sequence of the last block. Of its other rows nothing is made but the norm before
+// attention: with one query a sequence the maps of key and value are as well done after attention as before
+// ([op.FirstAttention]), so that no map of the block takes more than B rows. Backward it is the same: all that is trained gets
+// the gradients that it would get, as rows which nothing reads have none. This is a block less to compute, for float32's
+// rounding. [Options.KeepLayers] makes all rows.
+//
 // # Texts and pictures of other sizes
 //
 // Image positions are interpolated to each picture's own grid, as they are read, up to [Config.MaxPatches].

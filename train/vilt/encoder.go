@@ -18,16 +18,22 @@ type Options struct {
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
-	// KeepLayers keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
-	// block.
+	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
+	// the pooler reads. And it keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a
+	// row and block.
 	KeepLayers bool
-	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that only its last
-	// layer is there after a run: see [Encoder.Hidden].
+	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that of its layers
+	// only the features and the last block's attentions are there after a run: see [Encoder.Hidden].
 	LastOnly bool
 	// Beside, if not nil, is the encoder of another graph, for batches as large, that never runs at the same time: pixels
 	// and scratch lie in its memory. Forward-only and without KeepLayers, the stream does as well, and what it is within the
 	// encoder is lost: see [Encoder.Hidden]. The other graph's layers are then lost too, until it runs again.
 	Beside *Encoder
+	// FromBlock leaves out the embeddings and the blocks below it: [Encoder.Input] takes their place. 0: the whole encoder.
+	FromBlock int
+	// ToBlock leaves out that block and all that follows it: [Encoder.Hidden] of it is the output, and there are no
+	// Features. 0: up to the end.
+	ToBlock int
 }
 
 // Place is a step of the encoder whose output may be scaled and shifted.
@@ -54,17 +60,27 @@ type Encoder struct {
 	Config   Config
 	Packing  *op.Packing
 	Scratch  *op.Scratch
-	Pixels   *gorgonia.Node // input [P, C·p·p], rows as the packing has the patches
+	Pixels   *gorgonia.Node // input [P, C·p·p], rows as the packing has the patches; nil with Options.FromBlock
 	Features *gorgonia.Node // output [B, D]: the pooler's
 	Weights  gorgonia.Nodes // variables, where Options.Train; in the order of Weights.Tensors
 
+	from       int // the first block that is there
 	pixels     []float32
-	outputs    [][]float32 // of the embeddings, then of each half of a block; two that take turns where they are another's
+	outputs    [][]float32 // [N,D] of the embeddings, then of each half of a block; two that take turns where they are another's
 	turns      bool
+	whole      bool // every row of the last block is made, not the first of each sequence alone
 	weights    *Weights
-	stream     gorgonia.Nodes  // [N,D]: the embeddings, then each block's output
-	attentions []*op.Attention // by block
-	finalPair  []op.Input      // the final norm's scale and shift, or none
+	stream     gorgonia.Nodes // [N,D]: the embeddings, then each block's output; the last one's [B,D] where it is not whole
+	attentions []attention    // by block
+	finalPair  []op.Input     // the final norm's scale and shift, or none
+}
+
+// attention is the first half of a block: [op.Attention] or [op.FirstAttention].
+type attention interface {
+	op.Layer
+	Mean(dst []float32) []float32
+	Probabilities(dst []float32) []float32
+	Own() bool
 }
 
 // Build adds the encoder to g for batches of at most maxBatch sequences. The graph shares the memory of w.
@@ -75,52 +91,54 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, weights: w}
-
-	rows := maxBatch * p.MaxPatches
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, whole: o.KeepLayers, weights: w, from: o.FromBlock}
+	if err := o.checkPart(c); err != nil {
+		return nil, err
+	}
 	if o.Beside != nil {
 		e.Scratch.Beside, e.pixels = o.Beside.Scratch, o.Beside.pixels
-	} else {
-		e.pixels = make([]float32, rows*c.PatchSize())
+	}
+	if e.pixels == nil && o.FromBlock == 0 {
+		e.pixels = make([]float32, maxBatch*p.MaxPatches*c.PatchSize())
 	}
 	if o.ForwardOnly && !o.KeepLayers {
 		switch size := p.MaxRows() * c.Width; {
 		case o.Beside != nil:
-			e.outputs, e.turns = o.Beside.outputs[:2], true
+			e.outputs, e.turns = o.Beside.two(size), true
 		case o.LastOnly:
 			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
 		}
 	}
-	e.Pixels = Node(g, &Tensor{Name: "pixels", Shape: []int{rows, c.PatchSize()}, Data: e.pixels})
-
-	text := "embeddings.text_embeddings."
-	x := b.into(e.output(0), op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps),
-		[]op.Input{{Node: e.Pixels}},
-		b.weights(text+"word_embeddings.weight", text+"position_embeddings.weight", text+"token_type_embeddings.weight",
-			text+"LayerNorm.weight", text+"LayerNorm.bias", "embeddings.token_type_embeddings.weight",
-			"embeddings.patch_embeddings.projection.weight", "embeddings.patch_embeddings.projection.bias",
-			"embeddings.cls_token", "embeddings.position_embeddings"),
-		b.pairs("patch", c.Width))
-	e.stream = append(e.stream, x)
-	for i := range c.Depth {
+	x := e.begin(g, b)
+	for i := o.FromBlock; i < o.stop(c); i++ {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
-		attention := op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
-		e.attentions = append(e.attentions, attention)
-		x = b.into(e.output(2*i+1), attention, b.flow(x),
+		var looks attention = op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
+		var behind op.Rows = p
+		if i == c.Depth-1 && !e.whole {
+			looks, behind = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
+		}
+		e.attentions = append(e.attentions, looks)
+		x = b.into(e.output(2*i+1), looks, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
-		x = b.into(e.output(2*i+2), op.NewMLP(p, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
+		x = b.into(e.output(2*i+2), op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
 		e.stream = append(e.stream, x)
 	}
+	if o.ToBlock > 0 {
+		return e, b.failed()
+	}
+	if e.whole {
+		x = b.apply(op.NewFirst(p, c.Width), b.flow(x))
+	}
 	e.finalPair = b.pairs("norm", c.Width)
 	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps), b.flow(x),
 		b.weights("layernorm.weight", "layernorm.bias", "pooler.dense.weight", "pooler.dense.bias"), e.finalPair)
-	if b.err != nil {
-		return nil, fmt.Errorf("vilt: %w", b.err)
+	if err := b.failed(); err != nil {
+		return nil, err
 	}
 	if o.Train {
 		for _, t := range w.tensors {
@@ -130,13 +148,31 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	return e, nil
 }
 
-// output is memory for the i-th output of the stream.
+// embed puts the embeddings into g, where the encoder begins with them.
+func (e *Encoder) embed(g *gorgonia.ExprGraph, b *builder) *gorgonia.Node {
+	c, p := e.Config, e.Packing
+	e.Pixels = Node(g, &Tensor{Name: "pixels", Shape: []int{p.MaxBatch * p.MaxPatches, c.PatchSize()}, Data: e.pixels})
+	text := "embeddings.text_embeddings."
+	return b.into(e.output(0), op.NewEmbed(p, e.Scratch, c.Width, c.PatchSize(), c.Grid(), c.Eps),
+		[]op.Input{{Node: e.Pixels}},
+		b.weights(text+"word_embeddings.weight", text+"position_embeddings.weight", text+"token_type_embeddings.weight",
+			text+"LayerNorm.weight", text+"LayerNorm.bias", "embeddings.token_type_embeddings.weight",
+			"embeddings.patch_embeddings.projection.weight", "embeddings.patch_embeddings.projection.bias",
+			"embeddings.cls_token", "embeddings.position_embeddings"),
+		b.pairs("patch", c.Width))
+}
+
+// output is memory for the i-th output of the stream, counted in the whole encoder, or nil for one that has no more than a row a sequence, which has its
+// own: so the input of the last block's attention is still there after a run, where its output takes no turn.
 func (e *Encoder) output(i int) []float32 {
-	if e.turns {
+	switch {
+	case !e.whole && i > 2*(e.Config.Depth-1):
+		return nil
+	case e.turns:
 		return e.outputs[i%2]
 	}
 	e.outputs = append(e.outputs, make([]float32, e.Packing.MaxRows()*e.Config.Width))
-	return e.outputs[i]
+	return e.outputs[i-2*e.from]
 }
 
 // PatchPixels is the memory of the pixel input's rows from the given patch on.
@@ -148,7 +184,9 @@ type builder struct {
 	w     *Weights
 	o     Options
 	nodes map[string]*gorgonia.Node
-	err   error
+	// constant is a stream that nothing tuned lies before, or nil.
+	constant *gorgonia.Node
+	err      error
 }
 
 func (b *builder) apply(layer op.Layer, inputs ...[]op.Input) *gorgonia.Node {
@@ -170,7 +208,7 @@ func (b *builder) into(out []float32, layer op.Layer, inputs ...[]op.Input) *gor
 }
 
 func (b *builder) flow(x *gorgonia.Node) []op.Input {
-	return []op.Input{{Node: x, Wanted: b.o.Train || b.o.ScaleShift != nil}}
+	return []op.Input{{Node: x, Wanted: x != b.constant && (b.o.Train || b.o.ScaleShift != nil)}}
 }
 
 func (b *builder) weights(names ...string) []op.Input {
@@ -188,6 +226,9 @@ func (b *builder) pairs(place string, width int) []op.Input {
 		return nil
 	}
 	gamma, beta := b.o.ScaleShift(place, width)
+	if gamma == nil {
+		return nil
+	}
 	return []op.Input{{Node: gamma, Wanted: true}, {Node: beta, Wanted: true}}
 }
 

@@ -38,16 +38,22 @@ func (s Sequence) Rows() int { return s.Text + 1 + s.Patches }
 
 // Products lists the matrix products of a step over a batch, each with how often it is done; sequences of one length are a
 // batch of products. classes is the number of rows of the classifier; 0: none. This is the one place where the work of a
-// step is counted. What is computed again for the backward pass to save memory is not counted, nor what is no product.
+// step is counted. What is computed again for the backward pass to save memory is not counted, nor what is no product, nor
+// what [Options.KeepLayers] or [Encoder.Attention] have made of the last block beyond what the pooler reads.
 func (c Config) Products(batch []Sequence, classes int, learns Learns) map[Product]int {
 	all := map[Product]int{}
 	alike := map[int]int{} // sequences by their rows
 	for _, s := range batch {
 		alike[s.Rows()]++
 	}
-	c.layers(batch, classes, learns, func(p Product, count int) { all[p] += count })
+	add := func(p Product, count int) {
+		if count > 0 {
+			all[p] += count
+		}
+	}
+	c.layers(batch, classes, learns, add)
 	for rows, n := range alike {
-		c.attention(rows, n, learns, func(p Product, count int) { all[p] += count })
+		c.attention(rows, n, learns, add)
 	}
 	return all
 }
@@ -83,23 +89,42 @@ func (c Config) layers(batch []Sequence, classes int, learns Learns, add func(p 
 	d, h, all := c.Width, c.Hidden, learns == LearnsAll
 	input := learns != LearnsNothing
 	linear(patches, c.PatchSize(), d, 1, false, all)
-	linear(rows, d, 3*d, c.Depth, input, all)
-	linear(rows, d, d, c.Depth, input, all)
-	linear(rows, d, h, c.Depth, input, all)
-	linear(rows, h, d, c.Depth, input, all)
+	linear(rows, d, 3*d, c.Depth-1, input, all)
+	linear(rows, d, d, c.Depth-1, input, all)
+	linear(rows, d, h, c.Depth-1, input, all)
+	linear(rows, h, d, c.Depth-1, input, all)
+	// The last block, of each sequence's first row: query, the map after attention, the MLP, and by heads the map of the key
+	// on the query's side and that of the value; see [op.FirstAttention].
+	linear(b, d, d, 2, input, all)
+	linear(b, d, h, 1, input, all)
+	linear(b, h, d, 1, input, all)
+	heads, w := c.Heads, d/c.Heads
+	each := 1
+	if input {
+		each = 2
+	}
+	add(Product{FormNN, b, w, d, heads}, each) // through WkT; back through WvT
+	add(Product{FormNT, b, d, w, heads}, each) // through Wv; back through Wk
+	if all {
+		add(Product{FormTN, w, b, d, heads}, 2)
+	}
 	linear(b, d, d, 1, input, all) // the pooler
 	if classes > 0 {
 		linear(b, d, classes, 1, input, input)
 	}
 }
 
-// attention is the products of all heads of n sequences of the given rows.
+// attention is the products of all heads of n sequences of the given rows; in the last block of one query a head, as wide as
+// the rows, over rows that all heads share.
 func (c Config) attention(rows, n int, learns Learns, add func(p Product, count int)) {
-	w, count := c.Width/c.Heads, c.Depth
-	if learns != LearnsNothing {
-		count *= 2
-		add(Product{FormTN, rows, rows, w, n * c.Heads}, count) // dv = pT dy; dk = dsT q
+	scores := func(queries, width, batch, count int) {
+		if learns != LearnsNothing {
+			count *= 2
+			add(Product{FormTN, rows, queries, width, batch}, count) // dv = pT dy; dk = dsT q
+		}
+		add(Product{FormNT, queries, width, rows, batch}, count) // q kT; dp = dy vT
+		add(Product{FormNN, queries, rows, width, batch}, count) // p v; dq = ds k
 	}
-	add(Product{FormNT, rows, w, rows, n * c.Heads}, count) // q kT; dp = dy vT
-	add(Product{FormNN, rows, rows, w, n * c.Heads}, count) // p v; dq = ds k
+	scores(rows, c.Width/c.Heads, n*c.Heads, c.Depth-1)
+	scores(c.Heads, c.Width, n, 1)
 }

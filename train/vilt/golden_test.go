@@ -127,11 +127,12 @@ func (g *golden) unpad(t *testing.T) (samples []dataset.Sample) {
 	return samples
 }
 
-// seen is what an encoder says of a batch, by the golden's names.
-func seen(t *testing.T, w *vilt.Weights, ssf *tune.SSF, samples []dataset.Sample) map[string][]float32 {
+// seen is what an encoder says of a batch, by the golden's names: of every layer where it keeps them, otherwise of all but the
+// last one's hidden states and the attentions below it.
+func seen(t *testing.T, w *vilt.Weights, ssf *tune.SSF, samples []dataset.Sample, keepLayers bool) map[string][]float32 {
 	t.Helper()
 	graph := gorgonia.NewGraph()
-	o := vilt.Options{ForwardOnly: true, KeepLayers: true}
+	o := vilt.Options{ForwardOnly: true, KeepLayers: keepLayers}
 	if ssf != nil {
 		o.ScaleShift, _ = ssf.Into(graph)
 	}
@@ -150,15 +151,20 @@ func seen(t *testing.T, w *vilt.Weights, ssf *tune.SSF, samples []dataset.Sample
 	if err := vm.RunAll(); err != nil {
 		t.Fatal(err)
 	}
+	depth := w.Config.Depth
 	out := map[string][]float32{
-		"last":   e.LastHidden(nil),
 		"pooler": e.Features.Value().Data().([]float32)[:len(samples)*w.Config.Width],
+
+		fmt.Sprintf("attention.%d", depth-1): e.Attentions(depth-1, nil),
 	}
-	for i := range w.Config.Depth + 1 {
+	for i := range depth {
 		out[fmt.Sprintf("hidden.%d", i)] = e.Hidden(i)
 	}
-	for i := range w.Config.Depth {
-		out[fmt.Sprintf("attention.%d", i)] = e.Attentions(i, nil)
+	if keepLayers {
+		for i := range depth - 1 {
+			out[fmt.Sprintf("attention.%d", i)] = e.Attentions(i, nil)
+		}
+		out["last"], out[fmt.Sprintf("hidden.%d", depth)] = e.LastHidden(nil), e.Hidden(depth)
 	}
 	return out
 }
@@ -231,15 +237,18 @@ func TestGoldenForward(t *testing.T) {
 				}
 			}
 		}
-		all := seen(t, g.weights, nil, g.samples)
-		deviations(t, g, "plain.", all)
-		deviations(t, g, "tuned.", seen(t, g.weights, g.ssf, g.samples))
-		t.Log("merged:")
-		deviations(t, g, "tuned.", seen(t, g.ssf.Merge(g.weights), nil, g.samples))
-		for i := range g.samples {
-			for name, alone := range seen(t, g.weights, nil, g.samples[i:i+1]) {
-				if !slices.Equal(alone, g.rows(name, all[name], i)) {
-					t.Errorf("example %d: %s depends on what else is in the batch", i, name)
+		for _, keepLayers := range []bool{true, false} {
+			t.Logf("layers kept: %v", keepLayers)
+			all := seen(t, g.weights, nil, g.samples, keepLayers)
+			deviations(t, g, "plain.", all)
+			deviations(t, g, "tuned.", seen(t, g.weights, g.ssf, g.samples, keepLayers))
+			t.Log("merged:")
+			deviations(t, g, "tuned.", seen(t, g.ssf.Merge(g.weights), nil, g.samples, keepLayers))
+			for i := range g.samples {
+				for name, alone := range seen(t, g.weights, nil, g.samples[i:i+1], keepLayers) {
+					if !slices.Equal(alone, g.rows(name, all[name], i)) {
+						t.Errorf("example %d: %s depends on what else is in the batch", i, name)
+					}
 				}
 			}
 		}

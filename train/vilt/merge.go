@@ -6,11 +6,15 @@ import (
 )
 
 // Merged is w with gamma and beta of each of [Places] multiplied into the map or norm that the place follows: each row of
-// its weight by its channel's gamma, and gamma·bias + beta in the place of its bias. All other tensors are shared with w.
+// its weight by its channel's gamma, and gamma·bias + beta in the place of its bias. All other tensors are shared with w, and
+// those of a place without a pair.
 func (w *Weights) Merged(pair func(place string) (gamma, beta []float32)) *Weights {
 	var changed []*Tensor
 	for _, p := range Places(w.Config) {
 		gamma, beta := pair(p.Name)
+		if gamma == nil {
+			continue
+		}
 		name := followed(p.Name)
 		weight, bias := w.get(name+".weight"), w.get(name+".bias")
 		scaled := &Tensor{Name: weight.Name, Shape: weight.Shape, Data: make([]float32, len(weight.Data))}

@@ -1,5 +1,6 @@
 // Package openblas calls a machine's own OpenBLAS, which is loaded when asked for: no C compiler and no cgo are needed to
-// build it, and nothing but this package knows of it. It is the yardstick of `make bench-peers`.
+// build it, and nothing but this package knows of it. It is the yardstick of `make bench-peers`, and what train/kernel sends
+// its large products to where it is built with -tags openblas and MCIL_CPU says openblas.
 //
 // # Which library
 //
@@ -21,5 +22,6 @@
 // OpenBLAS has threads of its own, [Library.SetThreads] in number. They stay awake for some milliseconds after a call
 // and compete with whatever runs then: who times something else on the same cores waits first.
 //
-// A program that imports this package is linked to the system's C library, and is no static binary any more.
+// A program that imports this package is linked to the system's C library, and is no static binary any more: readelf -d
+// lists libc.so.6 and two more where it lists nothing otherwise, CGO_ENABLED=0 or not. So the default build has none of it.
 package openblas

@@ -1,7 +1,6 @@
 package openblas
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -66,16 +65,23 @@ func Open(path string) (*Library, error) {
 	if path == "" {
 		names = usual()
 	}
-	var failed []error
+	var failed []string
 	for _, name := range names {
 		l, err := open(name)
 		if err == nil {
 			return l, nil
 		}
-		failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		reason := strings.Join(strings.Fields(err.Error()), " ") // one line, whatever the linker writes
+		if reason == "" {                                        // the linker's is of a thread, which need not be this one any more
+			reason = "cannot be loaded"
+		}
+		if !strings.HasPrefix(reason, name) {
+			reason = name + ": " + reason
+		}
+		failed = append(failed, reason)
 	}
 	return nil, fmt.Errorf("openblas: no library: set %s to the path of one (libopenblas0 of Debian, openblas of Homebrew, "+
-		"scipy-openblas32 of PyPI have one); looked for: %w", Environment, errors.Join(failed...))
+		"scipy-openblas32 of PyPI have one); looked for %s", Environment, strings.Join(failed, "; "))
 }
 
 // naming is how a build spells its symbols.

@@ -31,6 +31,9 @@ func TestMissingLibrary(t *testing.T) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}
 	}
+	if _, err := openblas.Open(""); err != nil && strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error takes several lines: %v", err)
+	}
 }
 
 func TestKnownProduct(t *testing.T) {
