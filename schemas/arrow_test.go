@@ -28,6 +28,10 @@ func someExemplars(n int) []schemas.Exemplar {
 			PatchBits: []byte{byte(i), 1}, Pixels: bytes.Repeat([]byte{byte(i)}, 1+i%5), TokenBits: []byte{byte(i) | 1}, Tokens: []uint16{101, uint16(60000 + i), 102},
 		}
 	}
+	for i := 2; i < n; i += 3 { // part of a picture, and the rest smaller
+		out[i].Box, out[i].Ratio, out[i].Rest = &schemas.Box{X: i, Y: 2, W: 300, H: 65535}, 4, []byte{byte(i)}
+		out[i].Quality, out[i].FullBytes = 75, 1<<20+i
+	}
 	if n > 1 { // nothing masked, nothing kept
 		out[1].PatchBits, out[1].TokenBits, out[1].Pixels, out[1].Tokens = nil, nil, nil, nil
 	}
@@ -113,7 +117,8 @@ func TestExemplarsErrors(t *testing.T) {
 		"no header":     {ipcFile(t, arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.BinaryTypes.String}}, nil)), "not an exemplar memory"},
 		"no JSON":       {header("x"), "not an exemplar memory"},
 		"other kind":    {header(`{"schema":"mcil.rows","version":1}`), `its schema is "mcil.rows"`},
-		"newer":         {header(`{"schema":"mcil.exemplars","version":2}`), "use a newer mcil"},
+		"newer":         {header(`{"schema":"mcil.exemplars","version":3}`), "use a newer mcil"},
+		"old columns":   {oldExemplars(t, 2), "other columns"},
 		"other columns": {header(`{"schema":"mcil.exemplars","version":1}`), "other columns"},
 	} {
 		if err := os.WriteFile(p, c.body, 0o666); err != nil {
@@ -124,6 +129,69 @@ func TestExemplarsErrors(t *testing.T) {
 		} else if c.words == "not an Arrow IPC file" && !errors.Is(err, schemas.ErrDamaged) {
 			t.Errorf("%s: %v is not reported as damage", name, err)
 		}
+	}
+}
+
+// oldExemplars is a file with the columns of version 1, one exemplar long, that says it is of the given version.
+func oldExemplars(t *testing.T, version int) []byte {
+	t.Helper()
+	header, err := json.Marshal(schemas.Header{Schema: schemas.ExemplarsHeader.Schema, Version: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	md := arrow.NewMetadata([]string{schemas.MetadataKey}, []string{string(header)})
+	var fields []arrow.Field
+	row := map[string]any{}
+	for _, c := range []struct {
+		name  string
+		kind  arrow.DataType
+		value any
+	}{
+		{"id", arrow.BinaryTypes.String, "n1/a.jpg"}, {"label", arrow.PrimitiveTypes.Int32, 3},
+		{"grid_h", arrow.PrimitiveTypes.Int32, 1}, {"grid_w", arrow.PrimitiveTypes.Int32, 2}, {"patch_px", arrow.PrimitiveTypes.Int32, 1},
+		{"patch_bits", arrow.BinaryTypes.Binary, []byte{2}}, {"pixels", arrow.BinaryTypes.Binary, []byte{7, 8, 9}},
+		{"text_len", arrow.PrimitiveTypes.Int32, 2}, {"token_bits", arrow.BinaryTypes.Binary, []byte{}},
+		{"tokens", arrow.ListOf(arrow.PrimitiveTypes.Uint16), []int{101, 102}}, {"codec", arrow.BinaryTypes.String, "raw"},
+	} {
+		fields, row[c.name] = append(fields, arrow.Field{Name: c.name, Type: c.kind}), c.value
+	}
+	body, err := json.Marshal([]any{row})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := arrow.NewSchema(fields, &md)
+	record, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Release()
+	file, err := os.Create(filepath.Join(t.TempDir(), "old.arrow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	w, err := ipc.NewFileWriter(file, ipc.WithSchema(schema))
+	if err := errors.Join(err, w.Write(record), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if body, err = os.ReadFile(file.Name()); err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// TestOldExemplars: files of version 1 are read, and hold raw pixels.
+func TestOldExemplars(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "memory.arrow")
+	if err := os.WriteFile(p, oldExemplars(t, 1), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want := []schemas.Exemplar{{
+		ID: "n1/a.jpg", Label: 3, Codec: schemas.CodecRaw, GridH: 1, GridW: 2, PatchPx: 1, PatchBits: []byte{2}, Pixels: []byte{7, 8, 9},
+		TextLen: 2, Tokens: []uint16{101, 102},
+	}}
+	if got, err := schemas.ReadExemplars(p); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, not %+v (%v)", got, want, err)
 	}
 }
 

@@ -65,6 +65,10 @@ type Phase struct {
 	ExemplarsPerClass float64   `json:"exemplars_per_class"`
 	MemoryBudgetBytes int64     `json:"memory_budget_bytes"`
 	MemoryUsedBytes   int64     `json:"memory_used_bytes"`
+	// What the budget counts where it is not stored bytes: pixels (bytes) or tokens. MemoryBudgetBytes is 0 then.
+	MemoryUnit   string `json:"memory_unit,omitempty"`
+	MemoryBudget int64  `json:"memory_budget,omitempty"` // in MemoryUnit
+	MemoryUsed   int64  `json:"memory_used,omitempty"`   // in MemoryUnit
 	// Mean cost of an exemplar as a fraction of its unmasked form, counted three ways.
 	TokenFraction  float64 `json:"token_fraction"`
 	PixelFraction  float64 `json:"pixel_fraction"`
@@ -88,8 +92,10 @@ type RunClass struct {
 // Checkpoint is RUN/phase-NN/phase.json: what the run knows after a phase beside its tensors and its memory.
 type Checkpoint struct {
 	Header
-	Report      Phase             `json:"report"`
-	AccuracyRow []float64         `json:"accuracy_row"` // of the matrix
-	Budgets     map[int]int64     `json:"budgets"`      // bytes by class, in the order learned
-	Gallery     []GalleryExemplar `json:"gallery"`      // of this phase
+	Report      Phase         `json:"report"`
+	AccuracyRow []float64     `json:"accuracy_row"` // of the matrix
+	Budgets     map[int]int64 `json:"budgets"`      // by class, in the order learned, in the budget's unit
+	// Worths is what examples of each class cost whole, in herding's order, as far as a budget of samples in all needs it.
+	Worths  map[int][]int64   `json:"worths,omitempty"`
+	Gallery []GalleryExemplar `json:"gallery"` // of this phase
 }

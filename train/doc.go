@@ -72,7 +72,7 @@
 //	run.json      effective settings, the digest of all that decides the result, that of the encoder alone, and the classes
 //	phase-NN/     tuner.safetensors, memory.arrow, phase.json; appears whole when the phase is done
 //	report.json   the accuracy matrix and what follows from it; written last
-//	gallery.json  some masked exemplars, to look at
+//	gallery.json  some exemplars of a kind that changes pictures, to look at
 //	log.jsonl     one line an epoch: loss, work and time, of that in waiting for batches
 //	halfway.safetensors  while a phase is learned: tuned values and the optimizer's moments after its last whole epoch
 //	prefix/       outputs of blocks that are not tuned, where they are and no cache is given; deleted when the run is done

@@ -274,7 +274,11 @@ func (e *embedding) batch(w *embedWriter, first int, batch []dataset.Sample) err
 	if len(samples) == 0 {
 		return nil
 	}
-	out, err := e.encoder.Infer(samples, w.attention != nil)
+	var attention *method.Attention
+	if w.attention != nil {
+		attention = &method.Attention{}
+	}
+	out, err := e.encoder.Infer(samples, attention)
 	if err != nil {
 		return err
 	}

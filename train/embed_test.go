@@ -172,7 +172,7 @@ func TestEmbed(t *testing.T) {
 		if rows[k] != want {
 			t.Errorf("line %d is %+v, want %+v", k, rows[k], want)
 		}
-		out, err := network.Infer([]dataset.Sample{x}, true)
+		out, err := network.Infer([]dataset.Sample{x}, &method.Attention{})
 		if err != nil {
 			t.Fatal(err)
 		}

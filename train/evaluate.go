@@ -41,7 +41,7 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 			if err != nil {
 				return e, err
 			}
-			out, err := r.learner.Infer(batch, false)
+			out, err := r.learner.Infer(batch, nil)
 			if err != nil {
 				return e, err
 			}
@@ -110,11 +110,11 @@ func (r *run) classMeans(ctx context.Context, t int) ([][]float32, error) {
 				var err error
 				batch := make([]dataset.Sample, len(chunk))
 				for i, e := range chunk {
-					if batch[i], err = memory.Decode(e); err != nil {
+					if batch[i], err = r.o.Memory.replay().Sample(e); err != nil {
 						return nil, err
 					}
 				}
-				out, err := r.learner.Infer(batch, false)
+				out, err := r.learner.Infer(batch, nil)
 				if err != nil {
 					return nil, err
 				}

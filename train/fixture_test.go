@@ -138,7 +138,7 @@ func testRun(t *testing.T) Options {
 }
 
 func testOptions(data, weights, out string) Options {
-	return Options{Data: data, Weights: weights, Out: out, Protocol: Protocol{Phases: 3}, Budget: 2, Schedule: method.Schedule{Epochs: 2, BatchSize: 8}}
+	return Options{Data: data, Weights: weights, Out: out, Protocol: Protocol{Phases: 3}, Memory: MemoryOptions{Budget: 2}, Schedule: method.Schedule{Epochs: 2, BatchSize: 8}}
 }
 
 // wholeRun is the folder of testRun's own result, never interrupted. Made once.

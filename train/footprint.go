@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -36,26 +37,46 @@ func (r *run) footprint() (method.Plan, error) {
 	}
 	largest := max(learned.Largest, tested.Largest)
 	p.Pictures = min(kept, r.o.CacheBytes)
-	if kept > r.o.CacheBytes { // what is not kept is made anew
-		p.Selection = of.Bytes
-	}
-	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is changed is a copy
+	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is not kept is made anew, and what is changed is a copy
 		p.Ahead = held(r.o.Schedule, learned.Samples, largest)
 	}
-	if r.kind.Keeps {
-		p.Exemplars = r.o.BudgetBytes
-		if p.Exemplars == 0 {
-			p.Exemplars = int64(r.o.Budget * float64(learned.Largest) * float64(len(r.position)))
+	if m := r.o.Memory; m.keeps() {
+		switch {
+		case m.BudgetBytes > 0:
+			p.Exemplars = m.BudgetBytes
+		case m.BudgetTotal > 0:
+			p.Exemplars = int64(m.BudgetTotal * float64(learned.Largest))
+		default:
+			p.Exemplars = int64(m.Budget * float64(learned.Largest) * float64(len(r.position)))
 		}
 		p.Exemplars = min(p.Exemplars, learned.Bytes)
 		p.Saving = writingExemplars * min(p.Exemplars, 256*learned.Largest)
 	}
-	if r.kind.Mask != nil {
-		length := int64(r.encoding.MaxText + 1 + learned.Patches)
-		p.Selection += int64(of.Samples) * 4 * length * length
-	}
+	p.Selection = r.selecting(int64(learned.Patches), min(of.Samples, r.learner.BatchSize()), learned.Largest)
 	_, p.Garbage = collecting(p.Total())
 	return p, nil
+}
+
+// selecting is what making exemplars holds at most: samples of a batch as they will be stored, and attention.
+func (r *run) selecting(patches int64, batch int, largest int64) int64 {
+	o := r.o.Memory
+	var bytes int64
+	at := min(batch, drawnAtOnce)
+	if o.Exemplars == memory.CIM || o.Exemplars == memory.MRDC {
+		at = batch
+		bytes = int64(batch) * largest
+	}
+	a := o.attention()
+	if a == nil {
+		return bytes
+	}
+	length := int64(r.encoding.MaxText+1) + patches
+	matrix := 4 * length * length
+	bytes += 2 * int64(at) * matrix
+	if c := r.shape; a.Inside() { // each head's, and what the graph keeps of each block
+		bytes += int64(at*c.Heads)*matrix + 4*3*int64(c.Width*c.Depth*r.learner.BatchSize())*length
+	}
+	return bytes
 }
 
 // writingExemplars is how many times exemplars are there besides while a checkpoint is written, which takes 256 at a time

@@ -86,7 +86,7 @@ func learn(t *testing.T, what, data string, progress func(Event)) {
 		_, err = Pretrain(t.Context(), PretrainOptions{Data: data, Out: out, Model: "small", MaxText: 20, Drop: -1, Schedule: s, Progress: progress})
 	case "run": // which keeps no pictures, so that there is garbage
 		_, err = Run(t.Context(), Options{
-			Data: data, Out: out, Weights: "random", Model: "small", MaxText: 20, Protocol: Protocol{Phases: 2}, Budget: 2, CacheBytes: 1, Schedule: s, Progress: progress,
+			Data: data, Out: out, Weights: "random", Model: "small", MaxText: 20, Protocol: Protocol{Phases: 2}, Memory: MemoryOptions{Budget: 2}, CacheBytes: 1, Schedule: s, Progress: progress,
 		})
 	}
 	if err != nil {

@@ -115,7 +115,7 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 		return method.Lesson{}, err
 	}
 	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[t])
-	items := dataset.Concat{dataset.Thin{Items: fresh, Drop: l.MaskNew}, r.store.Replay(r.o.Repair)}
+	items := dataset.Concat{dataset.Thin{Items: fresh, Drop: l.MaskNew}, r.store.Replay(r.o.Memory.replay())}
 	augment.Items = items
 	if l.Mixing != mixingBalanced {
 		return method.Lesson{Items: augment, Fresh: fresh}, nil

@@ -61,7 +61,7 @@ func TestExtendText(t *testing.T) {
 func TestRunMaxText(t *testing.T) {
 	for _, n := range []int{5, 33} {
 		o := testRun(t)
-		o.MaxText, o.Exemplars = n, "raw"
+		o.MaxText, o.Memory.Exemplars = n, "raw"
 		mustRun(t, o)
 		var saved schemas.Run
 		if err := schemas.ReadJSON(filepath.Join(o.Out, "run.json"), schemas.RunHeader, &saved); err != nil || saved.Settings["max_text"] != float64(n) {

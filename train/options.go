@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -25,16 +26,13 @@ var ErrOptions = errors.New("options that cannot be")
 
 // Options say what to run. Zero means the default.
 type Options struct {
-	Data      string  // folder of a prepared dataset
-	Out       string  // run folder
-	Weights   string  // folder or file of weights, hf:OWNER/NAME[@REVISION] such as hf:dandelin/vilt-b32-mlm, or "random"
-	Model     string  // preset, for random weights: vilt-b32, small or tiny (the default)
-	Method    string  // default "ssf"
-	Exemplars string  // none, raw or masked (the default)
-	Budget    float64 // memory per class, in unmasked examples of the class; default 5
-	// BudgetBytes is memory in all, shared alike by the classes seen; it takes the place of Budget.
-	BudgetBytes int64
-	Classes     string // which classes: see SelectClasses; default all
+	Data    string // folder of a prepared dataset
+	Out     string // run folder
+	Weights string // folder or file of weights, hf:OWNER/NAME[@REVISION] such as hf:dandelin/vilt-b32-mlm, or "random"
+	Model   string // preset, for random weights: vilt-b32, small or tiny (the default)
+	Method  string // default "ssf"
+	Memory  MemoryOptions
+	Classes string // which classes: see SelectClasses; default all
 	// ClassOrder is natural, a seed of numpy's permutation of the classes selected, dataset (its class-order.txt), or a file
 	// that split.Order reads; default 1993.
 	ClassOrder string
@@ -46,9 +44,8 @@ type Options struct {
 	// TuneFromBlock is the first block, from 1 on and counted from 0, that is tuned: the outputs of those below are computed
 	// once for a sample, and kept in Pictures, or in the run folder until the run is done, within Pictures.Bytes. 0: off.
 	TuneFromBlock int
-	Repair        float64 // probability of another text of the class at replay; default 0.5, negative: never
-	Seed          uint64  // of initialisation, order and augmentation; default 1
-	CacheBytes    int64   // memory for processed pictures; default 1 GiB
+	Seed          uint64 // of initialisation, order and augmentation; default 1
+	CacheBytes    int64  // memory for processed pictures; default 1 GiB
 	Pictures      PictureCache
 	Force         bool // start afresh where a run exists
 	Schedule      method.Schedule
@@ -88,17 +85,8 @@ func (o Options) WithDefaults() Options {
 		}
 	}
 	spec, _ := method.SpecOf(o.Method)
-	if o.Exemplars == "" {
-		o.Exemplars = "none"
-		if spec.Replays {
-			o.Exemplars = "masked"
-		}
-	}
-	if o.Budget == 0 && o.BudgetBytes == 0 && o.keeps() {
-		o.Budget = 5
-	}
-	if o.Repair == 0 && o.keeps() {
-		o.Repair = 0.5
+	if !spec.Replays {
+		o.Memory.Exemplars = cmp.Or(o.Memory.Exemplars, memory.None)
 	}
 	if o.Seed == 0 {
 		o.Seed = 1
@@ -108,7 +96,8 @@ func (o Options) WithDefaults() Options {
 	}
 	o.Schedule = o.Schedule.Or(spec.Schedule).WithDefaults()
 	o.Protocol = o.Protocol.withDefaults()
-	o.Learning = o.Learning.withDefaults(spec, o.keeps())
+	o.Memory = o.Memory.WithDefaults()
+	o.Learning = o.Learning.withDefaults(spec, o.Memory.keeps())
 	return o
 }
 
@@ -129,21 +118,15 @@ func (o Options) methodOptions() method.Options {
 	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed}
 }
 
-// keeps says whether any exemplars are kept.
-func (o Options) keeps() bool {
-	kind, err := memory.KindOf(o.Exemplars)
-	return err == nil && kind.Keeps
-}
-
 func (o Options) validate() error {
 	spec, err := method.SpecOf(o.Method)
 	if err != nil {
 		return err
 	}
-	if _, err := memory.KindOf(o.Exemplars); err != nil {
+	if err := o.Memory.validate(); err != nil {
 		return err
 	}
-	if o.keeps() && !spec.Replays {
+	if o.Memory.keeps() && !spec.Replays {
 		return fmt.Errorf("exemplars have no effect with method %s, which keeps no memory: leave them out", spec.Name)
 	}
 	if strings.HasPrefix(o.Weights, hub.Scheme) {
@@ -152,16 +135,6 @@ func (o Options) validate() error {
 		}
 	}
 	switch {
-	case !o.keeps() && (o.Budget != 0 || o.BudgetBytes != 0):
-		return fmt.Errorf("a memory budget has no effect without exemplars: leave it out, or choose raw or masked exemplars")
-	case !o.keeps() && o.Repair > 0:
-		return fmt.Errorf("re-pairing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
-	case o.Budget != 0 && o.BudgetBytes != 0:
-		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
-	case !(o.Budget >= 0 && o.Budget < 1e9) || o.BudgetBytes < 0:
-		return fmt.Errorf("the memory budget must be above 0")
-	case !(o.Repair <= 1):
-		return fmt.Errorf("re-pairing probability %g: must be between 0 and 1", o.Repair)
 	case o.TuneFromBlock < 0:
 		return fmt.Errorf("tune-from-block: %d: must be 1 or more, or 0 for all blocks", o.TuneFromBlock)
 	case o.TuneFromBlock > 0 && !slices.Contains(spec.Reads, method.SettingTuneFromBlock):
@@ -171,7 +144,7 @@ func (o Options) validate() error {
 	if o.TuneFromBlock > 0 && pictures.Dir == "" {
 		pictures.Dir = filepath.Join(o.Out, prefixFolder) // which the size is of
 	}
-	for _, err := range []error{o.Protocol.validate(), o.Learning.validate(spec, o.keeps(), o.Phases), checkMaxText(o.MaxText), pictures.validate()} {
+	for _, err := range []error{o.Protocol.validate(), o.Learning.validate(spec, o.Memory.keeps(), o.Phases), checkMaxText(o.MaxText), pictures.validate()} {
 		if err != nil {
 			return err
 		}
@@ -183,7 +156,7 @@ func (o Options) validate() error {
 func (o Options) Settings() map[string]any {
 	o = o.WithDefaults()
 	s := map[string]any{
-		"data": o.Data, "weights": o.Weights, "method": o.Method, "exemplars": o.Exemplars, "classes": o.Classes,
+		"data": o.Data, "weights": o.Weights, "method": o.Method, "classes": o.Classes,
 		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
 		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.Warmup(),
 	}
@@ -201,14 +174,7 @@ func (o Options) Settings() map[string]any {
 	if o.TuneFromBlock != 0 {
 		s["tune_from_block"] = o.TuneFromBlock
 	}
-	if o.keeps() {
-		s["repair"] = max(0, o.Repair)
-		if o.BudgetBytes > 0 {
-			s["budget_bytes"] = o.BudgetBytes
-		} else {
-			s["budget"] = o.Budget
-		}
-	}
+	o.Memory.into(s)
 	return s
 }
 

@@ -119,22 +119,22 @@ func TestInOrder(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, o := range map[string]Options{
-		"use none, raw or masked":              {Exemplars: "some"},
-		"budget has no effect":                 {Exemplars: "none", Budget: 5},
-		"memory budget has no effect":          {Exemplars: "none", BudgetBytes: 5},
-		"re-pairing has no effect":             {Exemplars: "none", Repair: 0.5},
-		"in samples a class or in bytes":       {Budget: 5, BudgetBytes: 5},
-		"the memory budget must be above 0":    {Budget: -1},
-		"budget must be above 0":               {BudgetBytes: -1},
-		"between 0 and 1":                      {Repair: 1.5},
-		"must be 1 or more":                    {Protocol: Protocol{Phases: -1}},
-		"method \"sff\": unknown: use one of ": {Method: "sff"},
+		"use one of none, raw, masked, mrdc, cim": {Memory: MemoryOptions{Exemplars: "some"}},
+		"budget has no effect":                    {Memory: MemoryOptions{Exemplars: "none", Budget: 5}},
+		"memory budget has no effect":             {Memory: MemoryOptions{Exemplars: "none", BudgetBytes: 5}},
+		"re-pairing has no effect":                {Memory: MemoryOptions{Exemplars: "none", Repair: 0.5}},
+		"in samples a class or in bytes":          {Memory: MemoryOptions{Budget: 5, BudgetBytes: 5}},
+		"the memory budget must be above 0":       {Memory: MemoryOptions{Budget: -1}},
+		"budget must be above 0":                  {Memory: MemoryOptions{BudgetBytes: -1}},
+		"between 0 and 1":                         {Memory: MemoryOptions{Repair: 1.5}},
+		"must be 1 or more":                       {Protocol: Protocol{Phases: -1}},
+		"method \"sff\": unknown: use one of ":    {Method: "sff"},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v does not say %q", o, err, want)
 		}
 	}
-	for _, o := range []Options{{}, {Exemplars: "none"}, {Exemplars: "none", Repair: -1}, {BudgetBytes: 1 << 20}, {Budget: 0.5, Repair: 1}, {Exemplars: "raw", Repair: -1}} {
+	for _, o := range []Options{{}, {Memory: MemoryOptions{Exemplars: "none"}}, {Memory: MemoryOptions{Exemplars: "none", Repair: -1}}, {Memory: MemoryOptions{BudgetBytes: 1 << 20}}, {Memory: MemoryOptions{Budget: 0.5, Repair: 1}}, {Memory: MemoryOptions{Exemplars: "raw", Repair: -1}}} {
 		if err := o.Validate(); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
@@ -148,13 +148,13 @@ func TestValidate(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	o := Options{}.WithDefaults()
-	if o.Budget != 5 || o.Phases != 10 || o.Repair != 0.5 || o.Seed != 1 || o.Exemplars != "masked" || o.ClassOrder != "1993" || o.Weights != "random" || o.Model != "tiny" {
+	if o.Memory.Budget != 5 || o.Phases != 10 || o.Memory.Repair != 0.5 || o.Seed != 1 || o.Memory.Exemplars != "masked" || o.ClassOrder != "1993" || o.Weights != "random" || o.Model != "tiny" {
 		t.Errorf("the defaults are %+v", o)
 	}
-	if o := (Options{BudgetBytes: 9, Repair: -1}).Settings(); o["budget"] != nil || o["repair"] != 0.0 {
+	if o := (Options{Memory: MemoryOptions{BudgetBytes: 9, Repair: -1}}).Settings(); o["budget"] != nil || o["repair"] != 0.0 {
 		t.Errorf("bytes and no re-pairing: %+v", o)
 	}
-	if o := (Options{Exemplars: "none"}).WithDefaults(); o.Budget != 0 || o.Repair != 0 {
+	if o := (Options{Memory: MemoryOptions{Exemplars: "none"}}).WithDefaults(); o.Memory.Budget != 0 || o.Memory.Repair != 0 {
 		t.Errorf("without exemplars: %+v", o)
 	}
 	// no weight decay stays none, however often defaults are filled in
@@ -184,10 +184,10 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*Options){
-		"exemplars": func(o *Options) { o.Exemplars = "raw" }, "budget": func(o *Options) { o.Budget = 6 }, "phases": func(o *Options) { o.Phases = 2 },
-		"bytes": func(o *Options) { o.Budget, o.BudgetBytes = 0, 5 }, "classes": func(o *Options) { o.Classes = "n*" }, "orientation": func(o *Options) { o.ApplyOrientation = true },
+		"exemplars": func(o *Options) { o.Memory.Exemplars = "raw" }, "budget": func(o *Options) { o.Memory.Budget = 6 }, "phases": func(o *Options) { o.Phases = 2 },
+		"bytes": func(o *Options) { o.Memory.Budget, o.Memory.BudgetBytes = 0, 5 }, "classes": func(o *Options) { o.Classes = "n*" }, "orientation": func(o *Options) { o.ApplyOrientation = true },
 		"text": func(o *Options) { o.MaxText = 80 },
-		"seed": func(o *Options) { o.Seed = 2 }, "repair": func(o *Options) { o.Repair = -1 }, "epochs": func(o *Options) { o.Schedule.Epochs = 3 },
+		"seed": func(o *Options) { o.Seed = 2 }, "repair": func(o *Options) { o.Memory.Repair = -1 }, "epochs": func(o *Options) { o.Schedule.Epochs = 3 },
 		"batch": func(o *Options) { o.Schedule.BatchSize = 3 }, "rate": func(o *Options) { o.Schedule.LearningRate = 3 },
 		"decay": func(o *Options) { o.Schedule.WeightDecay = 3 }, "warm-up": func(o *Options) { o.Schedule.WarmupFraction = 0.3 },
 	} {
@@ -201,22 +201,9 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestFullBytes: the budget of n samples is what the first n whole ones cost: 10, 20, 30 bytes here.
-func TestFullBytes(t *testing.T) {
-	var c candidates
-	for _, n := range []int{10, 20, 30} {
-		c.samples = append(c.samples, dataset.Sample{Pixels: make([]uint8, n-4), Tokens: make([]int32, 2)})
-	}
-	for n, want := range map[float64]int{0.5: 5, 1: 10, 1.5: 20, 2: 30, 3: 60, 9: 60} {
-		if got := c.fullBytes(n); int(got) != want {
-			t.Errorf("%g samples are %d bytes, not %d", n, got, want)
-		}
-	}
-}
-
 func TestRunRefusesBeforeItWrites(t *testing.T) {
 	out := t.TempDir() + "/run"
-	for _, o := range []Options{{Exemplars: "some"}, {Data: t.TempDir()}, {Budget: math.Inf(-1)}} {
+	for _, o := range []Options{{Memory: MemoryOptions{Exemplars: "some"}}, {Data: t.TempDir()}, {Memory: MemoryOptions{Budget: math.Inf(-1)}}} {
 		o.Out = out
 		if _, err := Run(context.Background(), o); err == nil {
 			t.Errorf("%+v was run", o)

@@ -351,7 +351,7 @@ func forward(w *vilt.Weights, ssf *tune.SSF, maxBatch int) (func(batch []dataset
 		if err != nil {
 			return nil, err
 		}
-		return func(batch []dataset.Sample) (method.Output, error) { return e.Infer(batch, true) }, nil
+		return func(batch []dataset.Sample) (method.Output, error) { return e.Infer(batch, &method.Attention{}) }, nil
 	}
 	g := gorgonia.NewGraph()
 	o := vilt.Options{ForwardOnly: true}

@@ -222,7 +222,7 @@ func pretrain(ctx context.Context, o PretrainOptions, data *dataset.Dataset, lab
 			if err != nil {
 				return err
 			}
-			out, err := network.Infer(batch, false)
+			out, err := network.Infer(batch, nil)
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // run is one run in progress.
@@ -25,11 +26,12 @@ type run struct {
 	weights  string // digest of the encoder alone
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
+	shape    vilt.Config // of the encoder
 	learner  method.Learner
-	kind     memory.Kind // of exemplars
 	phases   [][]int     // labels of the dataset, by phase
 	position map[int]int // label of the dataset to place in the order learned
 	store    memory.Store
+	worths   map[int]memory.Worth // by place in the order learned, where a budget in all is counted in samples
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
@@ -103,9 +105,6 @@ func (r *run) close() {
 // prepare opens data and weights and returns the digest of all that decides the result.
 func (r *run) prepare(ctx context.Context) (string, error) {
 	var err error
-	if r.kind, err = memory.KindOf(r.o.Exemplars); err != nil {
-		return "", fmt.Errorf("%w: %w", err, ErrOptions)
-	}
 	if r.data, err = layout.Open(r.o.Data); err != nil {
 		return "", err
 	}
@@ -144,6 +143,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 		}
 	}
 	r.commit, r.weights = backbone.commit, backbone.identity()
+	if err := r.prepareMemory(backbone.weights.Config); err != nil {
+		return "", err
+	}
 	r.encoding = backbone.encoding(r.o.CacheBytes, r.o.ApplyOrientation)
 	if r.encoding.Disk, err = r.o.Pictures.open(); err != nil {
 		return "", err
@@ -231,17 +233,12 @@ func (r *run) phase(ctx context.Context, t int) error {
 	}
 	r.matrix = append(r.matrix, result.byPhase)
 	p := schemas.Phase{
-		Phase: t, Classes: seen, MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.UsedBytes(),
+		Phase: t, Classes: seen, MemoryBudgetBytes: int64(r.store.Budget()), MemoryUsedBytes: r.store.Used().StoredBytes,
 		Seconds: (spent.before + time.Since(start)).Seconds(), LearnSeconds: spent.seconds(), WaitSeconds: spent.waited.Seconds(),
 		LearnPicturesPerSecond: spent.perSecond(),
 	}
 	result.fill(&p, seen-len(r.phases[t]))
 	r.costs(&p, seen)
-	for label := range seen {
-		if r.kind.Keeps {
-			p.ClassExemplars = append(p.ClassExemplars, len(r.store.OfClass(label)))
-		}
-	}
 	r.reports = append(r.reports, p)
 	r.gallery = append(r.gallery, gallery...)
 	if err := r.save(t, gallery); err != nil {
@@ -285,7 +282,7 @@ func (r *run) keptBytes() int64 {
 // finish writes the gallery and, last, the report.
 func (r *run) finish() (schemas.Report, error) {
 	report := schemas.Report{
-		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Exemplars, Seed: r.o.Seed,
+		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Memory.Exemplars, Seed: r.o.Seed,
 		AccuracyMatrix: r.matrix, MacroAverageAccuracy: r.matrix.MacroAverage(), Forgetting: r.matrix.Forgetting(),
 		CodaForgetting: r.matrix.CodaForgetting(), Phases: r.reports, Split: r.o.Evaluate,
 		TrainedParameters: int64(r.learner.Trained()), KeptBytes: r.keptBytes(), Program: r.o.Program,

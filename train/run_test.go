@@ -90,9 +90,9 @@ func TestRunKinds(t *testing.T) {
 	reports := map[string]schemas.Report{}
 	for _, kind := range []string{"none", "raw", "masked"} {
 		o := testRun(t)
-		o.Exemplars = kind
+		o.Memory.Exemplars = kind
 		if kind == "none" {
-			o.Budget = 0
+			o.Memory.Budget = 0
 		}
 		r := mustRun(t, o)
 		checkReport(t, r)
@@ -147,16 +147,21 @@ func TestRunKinds(t *testing.T) {
 	}
 }
 
-// TestRunInBytes: the budget in bytes is shared by all classes seen, and old classes keep a prefix of what they had.
+// TestRunInBytes: the budget in bytes is shared by all classes seen, old classes keep a prefix of what they had, and a class
+// that takes less than its even share leaves the rest to the others.
 func TestRunInBytes(t *testing.T) {
 	o := testRun(t)
-	o.Budget, o.BudgetBytes = 0, 60_000
+	o.Memory.Budget, o.Memory.BudgetBytes = 0, 60_000
 	r := mustRun(t, o)
 	checkReport(t, r)
 	before := map[int][]string{}
 	for i, p := range r.Phases {
-		if want := 60_000 / int64(p.Classes) * int64(p.Classes); p.MemoryBudgetBytes != want {
-			t.Errorf("phase %d: the budget is %d, not %d", i, p.MemoryBudgetBytes, want)
+		if p.MemoryBudgetBytes > 60_000 || p.MemoryBudgetBytes <= 60_000-int64(p.Classes) { // shares are whole bytes
+			t.Errorf("phase %d: the budget is %d, not 60000", i, p.MemoryBudgetBytes)
+		}
+		var checkpoint schemas.Checkpoint
+		if err := schemas.ReadJSON(filepath.Join(o.Out, fmt.Sprintf("phase-%02d", i), "phase.json"), schemas.PhaseHeader, &checkpoint); err != nil {
+			t.Fatal(err)
 		}
 		exemplars, err := schemas.ReadExemplars(filepath.Join(o.Out, fmt.Sprintf("phase-%02d", i), "memory.arrow"))
 		if err != nil {
@@ -170,9 +175,14 @@ func TestRunInBytes(t *testing.T) {
 				t.Errorf("phase %d: %s is stored as class %d, %s", i, e.ID, e.Label, r.Classes[e.Label].WNID)
 			}
 		}
+		even := 60_000 / int64(p.Classes)
 		for label := range p.Classes {
-			if used[label] > 60_000/int64(p.Classes) {
-				t.Errorf("phase %d: class %d has %d bytes", i, label, used[label])
+			budget := checkpoint.Budgets[label]
+			if used[label] > budget || p.ClassExemplars[label] != len(now[label]) {
+				t.Errorf("phase %d: class %d has %d bytes of %d", i, label, used[label], budget)
+			}
+			if budget < even && (used[label] < budget || before[label] != nil && len(now[label]) < len(before[label])) {
+				t.Errorf("phase %d: class %d has less than its even share, and asked for more", i, label)
 			}
 			if old := before[label]; len(now[label]) > len(old) && old != nil || !slices.Equal(now[label], old[:min(len(old), len(now[label]))]) && old != nil {
 				t.Errorf("phase %d: class %d holds %v, before %v", i, label, now[label], old)
@@ -188,7 +198,7 @@ func TestRunInBytes(t *testing.T) {
 // TestRunWithoutRoom: a budget that holds no exemplar leaves the memory empty and the run sound.
 func TestRunWithoutRoom(t *testing.T) {
 	o := testRun(t)
-	o.Budget = 0.01
+	o.Memory.Budget = 0.01
 	r := mustRun(t, o)
 	checkReport(t, r)
 	for i, p := range r.Phases {

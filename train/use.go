@@ -283,12 +283,16 @@ func (m *Model) PatchPx() int { return m.encoding.Processor.Patch }
 func (m *Model) Predict(ctx context.Context, items dataset.Items, attention bool) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
 		loader := dataset.Loader{Items: items, BatchSize: m.learner.BatchSize(), Workers: m.workers}
+		var asked *method.Attention
+		if attention {
+			asked = &method.Attention{}
+		}
 		for batch, err := range loader.Epoch(ctx, 0) {
 			if err != nil {
 				yield(Prediction{}, err)
 				return
 			}
-			out, err := m.learner.Infer(batch, attention)
+			out, err := m.learner.Infer(batch, asked)
 			if err != nil {
 				yield(Prediction{}, err)
 				return
@@ -298,7 +302,7 @@ func (m *Model) Predict(ctx context.Context, items dataset.Items, attention bool
 				p := Prediction{Sample: s, logits: slices.Clone(out.Logits[i*k : i*k+len(m.Classes)])}
 				p.Class, p.Probabilities = argmax(p.logits), softmax(p.logits)
 				if attention {
-					p.Attention = slices.Clone(memory.Attention{Probs: out.Probs[i], Text: len(s.Tokens)}.Image())
+					p.Attention = slices.Clone(memory.Attention{Probs: out.Probs[i], Text: len(s.Tokens)}.Image(memory.TokenText))
 				}
 				if !yield(p, nil) {
 					return

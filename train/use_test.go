@@ -276,7 +276,7 @@ func TestNeed(t *testing.T) {
 		t.Errorf("batches of 64 take %d bytes, those of 8 %d", n, least)
 	}
 	none := o
-	none.Exemplars, none.Budget = "none", 0
+	none.Memory = MemoryOptions{Exemplars: "none"}
 	if n := need(none); n >= least {
 		t.Errorf("without exemplars %d bytes, with them %d", n, least)
 	}

@@ -30,7 +30,7 @@ type demoCmd struct {
 
 // Validate refuses at once what a later stage would refuse after minutes.
 func (c *demoCmd) Validate() error {
-	known := exemplarKinds()
+	known := slices.DeleteFunc(exemplarKinds(), func(kind string) bool { return kind == memory.MRDC }) // which needs JPEG
 	switch most := len(synth.Catalogue()); {
 	case c.Classes < 4 || c.Classes > most:
 		return fmt.Errorf("--classes=%d: choose 4 to %d", c.Classes, most)
@@ -91,7 +91,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 		for _, exemplars := range c.Exemplars {
 			name := fmt.Sprintf("%s-%d", exemplars, seed)
 			t := trainCmd{
-				Data: data, Out: at("runs", name), Method: "ssf", Exemplars: exemplars, Classes: fresh, Order: "1993",
+				Data: data, Out: at("runs", name), Method: "ssf", exemplarFlags: exemplarFlags{Exemplars: exemplars}, Classes: fresh, Order: "1993",
 				Weights: weights, Epochs: &c.Epochs, LearningRate: &rate, Force: c.Force, scheduleFlags: batches, protocolFlags: protocolFlags{Phases: &c.Phases, Seed: &seed},
 			}
 			if exemplars != "none" {

@@ -15,7 +15,12 @@ import (
 // said for a value to be allowed stands behind it. Every flag is here or in [flagsWithoutEffect].
 func flagValues() map[string][]string {
 	return map[string][]string{
-		"exemplars": {"raw", "none"}, "budget": {"3"}, "budget-bytes": {"1MiB"}, "repair": {"0", "0.9"},
+		"exemplars": {"raw", "none", "cim", "mrdc --codec jpeg"}, "budget": {"3"}, "budget-total": {"7"}, "budget-bytes": {"1MiB"},
+		"budget-unit": {"pixels", "tokens"}, "codec": {"jpeg"}, "jpeg-quality": {"50 --codec jpeg"}, "replay": {"black"}, "repair": {"0", "0.9"},
+		"mask-layer": {"0", "mean"}, "mask-heads": {"max", "1"}, "mask-token": {"image"}, "mask-image": {"ratio:0.5", "mass:0.5", "all"},
+		"mask-text": {"union", "ratio:0.3", "all"}, "mask-score": {"random", "inverse"},
+		"mrdc-qualities": {"20 --exemplars mrdc --codec jpeg"}, "mrdc-epsilon": {"0.3 --exemplars mrdc --codec jpeg"},
+		"cim-ratio": {"16 --exemplars cim"}, "cim-threshold": {"0.3 --exemplars cim"},
 		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
 		"classes": {"n01*"}, "order": {"natural", "7"}, "weights": {"w"}, "model": {"small"}, "max-text": {"60"}, "exif-orientation": {""},
 		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
@@ -97,7 +102,7 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for m, want := range map[string]int{"ssf": 0, "linear": 1, "finetune": 6} { // raw, a budget of either kind, both repairs, balanced
+	for m, want := range map[string]int{"ssf": 0, "linear": 1, "finetune": 31} { // linear has no blocks to tune; finetune has no memory, nor what is said of one
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
 		}

@@ -259,7 +259,7 @@ func inspectRun(_ context.Context, path string) (*finding, error) {
 	f.add("last accuracy", fmt.Sprintf("%.1f %%", 100*report.LastAccuracy))
 	f.add("forgetting", fmt.Sprintf("%.1f points", 100*report.Forgetting))
 	f.add("exemplars a class", last.ExemplarsPerClass)
-	f.add("memory", fmt.Sprintf("%d of %d bytes", last.MemoryUsedBytes, last.MemoryBudgetBytes))
+	f.add("memory", memoryText(last))
 	return f, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -120,12 +121,8 @@ type trainCmd struct {
 	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
 	Out          string   `required:"" placeholder:"RUN" help:"Run folder. A run that exists is resumed, or left alone where it is done."`
 	Method       string   `default:"ssf" enum:"${methods}" help:"How to learn: ${aboutmethods}."`
-	Exemplars    string   `placeholder:"KIND" help:"Old examples in memory: none, raw (whole) or masked (arXiv 2412.09549). Default: masked, and none for a method that replays nothing."`
-	Budget       *float64 `placeholder:"N" help:"Memory: what N whole examples a class take, in bytes. Default: 5."`
-	BudgetBytes  byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared alike by the classes seen, in place of --budget."`
 	Classes      string   `placeholder:"GLOB,…" help:"Classes to learn by wnid or name; !GLOB takes out. Default: all."`
 	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
-	Repair       *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
 	Weights      string   `default:"random" placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Published or own weights: hf:dandelin/vilt-b32-mlm, downloaded once into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count); a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       *int     `placeholder:"N" help:"Passes over the data of a phase. Default: 10."`
@@ -135,6 +132,7 @@ type trainCmd struct {
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Force        bool     `help:"Start afresh where a run exists."`
 	JSON         bool     `help:"Print the report as JSON."`
+	exemplarFlags
 	protocolFlags
 	learningFlags
 	scheduleFlags
@@ -145,12 +143,8 @@ type trainCmd struct {
 // Validate refuses what the flags alone show to be wrong; what needs the data is left to the run.
 func (c *trainCmd) Validate() error {
 	switch {
-	case c.Budget != nil && !(*c.Budget > 0):
-		return fmt.Errorf("--budget=%g: choose a number of examples above 0, or --exemplars=none", *c.Budget)
-	case c.Repair != nil && !(*c.Repair >= 0):
-		return fmt.Errorf("--repair=%g: choose a probability between 0 and 1", *c.Repair)
-	case c.Repair != nil && c.options(&env{}, "").WithDefaults().Exemplars == "none":
-		return errors.New("--repair has no effect with --exemplars=none: leave it out, or choose raw or masked exemplars and a method that replays them")
+	case c.Repair != nil && c.options(&env{}, "").WithDefaults().Memory.Exemplars == memory.None:
+		return errors.New("--repair has no effect without exemplars: leave it out, or choose raw or masked exemplars and a method that replays them")
 	case c.FromBlock != nil && *c.FromBlock < 1:
 		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
 	case c.Model != "" && c.Weights != "random":
@@ -164,7 +158,7 @@ func (c *trainCmd) Validate() error {
 	if c.FromBlock != nil && resources.CacheDir == "" {
 		resources.CacheSize = 0 // it is of the cache in the run folder
 	}
-	if err := errors.Join(c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), resources.validate()); err != nil {
+	if err := errors.Join(c.exemplarFlags.validate(), c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), resources.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
@@ -172,18 +166,12 @@ func (c *trainCmd) Validate() error {
 
 func (c *trainCmd) options(e *env, name string) train.Options {
 	o := train.Options{
-		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Exemplars: c.Exemplars,
-		BudgetBytes: int64(c.BudgetBytes), Protocol: c.protocol(), Learning: c.learning(), Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: value(c.Seed),
+		Data: c.Data, Out: c.Out, Weights: c.Weights, Model: c.Model, Method: c.Method, Memory: c.memory(), Protocol: c.protocol(), Learning: c.learning(),
+		Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: value(c.Seed),
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
-	}
-	if c.Budget != nil {
-		o.Budget = *c.Budget
 	}
 	if c.FromBlock != nil {
 		o.TuneFromBlock = *c.FromBlock
-	}
-	if c.Repair != nil {
-		o.Repair = orNone(*c.Repair)
 	}
 	return o
 }
@@ -217,8 +205,8 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 // runLine is what came out of a run.
 func runLine(out string, r schemas.Report) string {
 	last := r.Phases[len(r.Phases)-1]
-	return fmt.Sprintf("%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %d of %d bytes",
-		out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, last.MemoryUsedBytes, last.MemoryBudgetBytes)
+	return fmt.Sprintf("%s: average accuracy %.1f %%, last %.1f %%, forgetting %.1f points, %.1f exemplars a class in %s",
+		out, 100*r.AverageAccuracy, 100*r.LastAccuracy, 100*r.Forgetting, last.ExemplarsPerClass, memoryText(last))
 }
 
 // byteSize is a size on the command line: a number with an optional B, kB, MB, GB, KiB, MiB or GiB.

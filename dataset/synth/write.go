@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/mcil/mcil/dataset/picture"
 )
 
 // Options say what Write draws. The zero value is the default set: 20 classes of 60 pictures.
@@ -232,9 +234,9 @@ func (j job) encoded(seed uint64) ([]byte, error) {
 	quality := 60 + r.IntN(36)
 	switch k := r.IntN(20); {
 	case k < 6:
-		return encode444(img, quality, false), nil
+		return picture.EncodeJPEG(img, quality, false), nil
 	case k < 8:
-		return encode444(img, quality, true), nil
+		return picture.EncodeJPEG(img, quality, true), nil
 	case k < 11:
 		return encodeStd(grey(img), quality)
 	}

@@ -42,7 +42,7 @@ func decoded(t *testing.T, e Exemplar) dataset.Sample {
 
 // TestUnknownCodec: pixels that this program cannot read are refused where they are replayed.
 func TestUnknownCodec(t *testing.T) {
-	e, err := Encode(whole("n1/sketch_0.jpg", 0, 1, 1, 2, 3), Mask{}, 2)
+	e, err := Encode(whole("n1/sketch_0.jpg", 0, 1, 1, 2, 3), Mask{}, 2, Codec{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +54,14 @@ func TestUnknownCodec(t *testing.T) {
 	if err := s.Put(0, 1000, each([]Exemplar{e})); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Replay(0).Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1))); err == nil {
+	if _, err := s.Replay(ReplayOptions{}).Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1))); err == nil {
 		t.Error("pixels of an unknown codec were replayed")
 	}
 }
 
 func TestRawRoundTrip(t *testing.T) {
 	s := whole("n1/sketch_0.jpg", 3, 2, 5, 4, 7)
-	e, err := Encode(s, Mask{}, 4)
+	e, err := Encode(s, Mask{}, 4, Codec{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestMaskedRoundTrip(t *testing.T) {
 	s := whole("n1/sketch_0.jpg", 3, 3, 3, px, 5)
 	m := Mask{Patches: make([]bool, 9), Tokens: []bool{true, false, false, true, true}}
 	m.Patches[1], m.Patches[8] = true, true
-	e, err := Encode(s, m, px)
+	e, err := Encode(s, m, px, Codec{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestEncodeRefusesWideTokens(t *testing.T) {
 	for _, id := range []int32{1 << 16, -1} {
 		s := whole("n1/a_0.jpg", 0, 1, 1, 1, 2)
 		s.Tokens[1] = id
-		if _, err := Encode(s, Mask{}, 1); err == nil {
+		if _, err := Encode(s, Mask{}, 1, Codec{}); err == nil {
 			t.Errorf("token id %d went into two bytes", id)
 		}
 	}
@@ -131,6 +131,7 @@ func TestCheckRefusesDamage(t *testing.T) {
 		"long token bits":   func(e *Exemplar) { e.TokenBits = append(e.TokenBits, 0) },
 		"missing tokens":    func(e *Exemplar) { e.Tokens = e.Tokens[1:] },
 		"no tokens at all":  func(e *Exemplar) { e.Tokens, e.TokenBits = nil, []byte{0} },
+		"a bit moved out":   func(e *Exemplar) { e.TokenBits[0] ^= 1<<4 | 1<<6 },
 		"another codec":     func(e *Exemplar) { e.Codec = "jpeg" },
 		"no grid":           func(e *Exemplar) { e.GridH = 0 },
 		"a grid too large":  func(e *Exemplar) { e.GridH, e.GridW = 1<<40, 1<<40 },
@@ -139,7 +140,7 @@ func TestCheckRefusesDamage(t *testing.T) {
 	} {
 		s := whole("n1/sketch_0.jpg", 0, 3, 3, 2, 5)
 		m := Mask{Patches: []bool{true, false, true, false, false, false, false, false, true}, Tokens: []bool{true, true, false, false, true}}
-		e, err := Encode(s, m, 2)
+		e, err := Encode(s, m, 2, Codec{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +172,7 @@ func TestMemoryFileIsItsPayload(t *testing.T) {
 				m.Patches, m.Tokens = make([]bool, len(s.PatchPos)), make([]bool, len(s.Tokens))
 				m.Patches[i%5], m.Tokens[0] = true, true
 			}
-			e, err := Encode(s, m, 8)
+			e, err := Encode(s, m, 8, Codec{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,10 +194,10 @@ func TestMemoryFileIsItsPayload(t *testing.T) {
 	if n < 40 {
 		t.Fatalf("only %d exemplars fit", n)
 	}
-	over := info.Size() - store.UsedBytes()
-	t.Logf("%d exemplars of %d bytes in all take %d more on disk", n, store.UsedBytes(), over)
+	over := info.Size() - store.Used().StoredBytes
+	t.Logf("%d exemplars of %d bytes in all take %d more on disk", n, store.Used().StoredBytes, over)
 	if over < 0 || over > overheadFileBytes+n*overheadBytes {
-		t.Errorf("%d exemplars of %d bytes in all take %d bytes on disk", n, store.UsedBytes(), info.Size())
+		t.Errorf("%d exemplars of %d bytes in all take %d bytes on disk", n, store.Used().StoredBytes, info.Size())
 	}
 	back, err := schemas.ReadExemplars(file)
 	if err != nil {
@@ -206,8 +207,8 @@ func TestMemoryFileIsItsPayload(t *testing.T) {
 	if err := restored.Restore(back, store.Budgets()); err != nil {
 		t.Fatal(err)
 	}
-	if restored.UsedBytes() != store.UsedBytes() || len(back) != int(n) {
-		t.Errorf("read back: %d exemplars of %d bytes, not %d of %d", len(back), restored.UsedBytes(), n, store.UsedBytes())
+	if restored.Used().StoredBytes != store.Used().StoredBytes || len(back) != int(n) {
+		t.Errorf("read back: %d exemplars of %d bytes, not %d of %d", len(back), restored.Used().StoredBytes, n, store.Used().StoredBytes)
 	}
 	for i, e := range store.All() {
 		if !reflect.DeepEqual(decoded(t, e), decoded(t, back[i])) {
@@ -223,7 +224,7 @@ func TestReplay(t *testing.T) {
 		for i := range n {
 			s := whole(fmt.Sprintf("%d/%d", label, i), label, 1, 1+i, 2, 3+i)
 			s.Tokens[1] = int32(1000*label + i) // names the text's owner
-			e, err := Encode(s, Mask{}, 2)
+			e, err := Encode(s, Mask{}, 2, Codec{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +235,7 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	for _, repair := range []float64{0, 0.5, 1} {
-		replay := store.Replay(repair)
+		replay := store.Replay(ReplayOptions{Repair: repair})
 		if replay.Len() != 10 {
 			t.Fatalf("%d items, not 10", replay.Len())
 		}

@@ -1,5 +1,11 @@
 package memory
 
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+)
+
 // Mask says which parts of an example are kept. Nil means all.
 type Mask struct {
 	Patches []bool // [P]
@@ -21,50 +27,115 @@ func (a Attention) size() int {
 	return s
 }
 
-// Image is the attention of the text's [CLS] to each patch.
-func (a Attention) Image() []float32 { return a.Probs[a.Text+1 : a.size()] }
+// classRow is the row of the class token: the text's [CLS], which the pooler reads, or the image's.
+func (a Attention) classRow(token string) []float32 {
+	s, row := a.size(), 0
+	if token == TokenImage {
+		row = a.Text
+	}
+	return a.Probs[row*s : (row+1)*s]
+}
 
-// Context scores each token by the mean attention that it gets from the patches that are not kept.
+// Image is the attention of the class token to each patch.
+func (a Attention) Image(token string) []float32 { return a.classRow(token)[a.Text+1:] }
+
+// Context scores each token by the mean attention that it gets from the patches that are not kept; from all patches where
+// kept is nil, which discards none.
 func (a Attention) Context(kept []bool) []float32 {
-	s, scores, discarded := a.size(), make([]float32, a.Text), 0
-	for i, keep := range kept {
-		if keep {
+	s, scores, n := a.size(), make([]float32, a.Text), 0
+	for i := range s - a.Text - 1 {
+		if kept != nil && kept[i] {
 			continue
 		}
-		discarded++
+		n++
 		row := a.Probs[(a.Text+1+i)*s:]
 		for t := range scores {
 			scores[t] += row[t]
 		}
 	}
 	for t := range scores {
-		scores[t] /= float32(max(1, discarded))
+		scores[t] /= float32(max(1, n))
 	}
 	return scores
 }
 
-// Masks computes both masks of one example. At least one patch is kept; where no patch is discarded the whole text is
-// kept; [CLS] and [SEP] always are.
-func Masks(a Attention) Mask {
-	m := Mask{Patches: aboveMean(a.Image())}
-	discarded := false
-	for _, keep := range m.Patches {
-		discarded = discarded || !keep
+// Mask computes both masks of one example. At least one patch is kept; where no patch is discarded, though some could have
+// been, the whole text is kept; [CLS] and [SEP] always are. rng is read where o.Score is random.
+func (o MaskOptions) Mask(a Attention, rng *rand.Rand) Mask {
+	o = o.WithDefaults()
+	m := o.byAttention(a)
+	if o.Score == ScoreAttention {
+		return m
 	}
-	if !discarded {
-		m.Tokens = make([]bool, a.Text)
+	scores := a.Context(m.Patches) // before the patches are chosen anew
+	if m.Patches != nil {
+		m.Patches = o.another(m.Patches, a.Image(o.Token), rng)
+	}
+	if m.Tokens != nil && a.Text > 2 {
+		copy(m.Tokens[1:], o.another(m.Tokens[1:a.Text-1], scores[1:a.Text-1], rng))
+	}
+	return m
+}
+
+func (o MaskOptions) byAttention(a Attention) Mask {
+	image, text := o.rules()
+	var m Mask
+	if image.name != ruleAll {
+		m.Patches = image.keep(a.Image(o.Token))
+	}
+	if text.name == ruleAll {
+		return m
+	}
+	m.Tokens = make([]bool, a.Text)
+	if m.Patches != nil && !slices.Contains(m.Patches, false) {
 		for t := range m.Tokens {
 			m.Tokens[t] = true
 		}
 		return m
 	}
-	scores := a.Context(m.Patches)
-	m.Tokens = make([]bool, a.Text)
 	m.Tokens[0], m.Tokens[a.Text-1] = true, true
-	if a.Text > 2 {
-		copy(m.Tokens[1:], aboveMean(scores[1:a.Text-1]))
+	if a.Text <= 2 {
+		return m
+	}
+	copy(m.Tokens[1:], text.keep(a.Context(m.Patches)[1:a.Text-1]))
+	if text.name == ruleUnion {
+		for t, keep := range aboveMean(a.classRow(o.Token)[1 : a.Text-1]) {
+			m.Tokens[1+t] = m.Tokens[1+t] || keep
+		}
 	}
 	return m
+}
+
+// another keeps as many as kept does: any, or those of the lowest scores.
+func (o MaskOptions) another(kept []bool, scores []float32, rng *rand.Rand) []bool {
+	n := 0
+	for _, keep := range kept {
+		if keep {
+			n++
+		}
+	}
+	if o.Score == ScoreRandom {
+		return marked(len(kept), rng.Perm(len(kept))[:n])
+	}
+	order := upTo(len(kept))
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(scores[i], scores[j]) })
+	return marked(len(kept), order[:n])
+}
+
+func upTo(n int) []int {
+	p := make([]int, n)
+	for i := range p {
+		p[i] = i
+	}
+	return p
+}
+
+func marked(n int, at []int) []bool {
+	keep := make([]bool, n)
+	for _, i := range at {
+		keep[i] = true
+	}
+	return keep
 }
 
 // aboveMean marks the values strictly above the mean; the largest one where, all being equal, there is none.

@@ -29,10 +29,10 @@ func TestMasksByHand(t *testing.T) {
 	a := attention(5, []float32{0.1, 0.5, 0.2, 0.4}, [][]float32{
 		{9, 0.1, 0.6, 0.3, 9}, {0, 50, 0, 70, 0}, {9, 0.3, 0.4, 0.1, 9}, {0, 90, 0, 80, 0},
 	})
-	if got, want := a.Image(), []float32{0.1, 0.5, 0.2, 0.4}; !slices.Equal(got, want) {
+	if got, want := a.Image(TokenText), []float32{0.1, 0.5, 0.2, 0.4}; !slices.Equal(got, want) {
 		t.Errorf("the image's attention is %v, not %v", got, want)
 	}
-	m := Masks(a)
+	m := MaskOptions{}.Mask(a, nil)
 	if want := []bool{false, true, false, true}; !slices.Equal(m.Patches, want) {
 		t.Errorf("patches kept: %v, not %v", m.Patches, want)
 	}
@@ -61,7 +61,7 @@ func TestMasksEdges(t *testing.T) {
 		{"a text of two tokens", attention(2, row(1, 3), [][]float32{{0, 0}, {0, 0}}), []bool{false, true}, []bool{true, true}},
 		{"a text of three tokens keeps its only piece", attention(3, row(1, 3), [][]float32{{5, 0, 5}, {0, 0, 0}}), []bool{false, true}, []bool{true, true, true}},
 	} {
-		m := Masks(c.a)
+		m := MaskOptions{}.Mask(c.a, nil)
 		if !slices.Equal(m.Patches, c.patches) || !slices.Equal(m.Tokens, c.tokens) {
 			t.Errorf("%s: patches %v and tokens %v are kept, not %v and %v", c.name, m.Patches, m.Tokens, c.patches, c.tokens)
 		}

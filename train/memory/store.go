@@ -1,22 +1,21 @@
 package memory
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
-	"math/rand/v2"
 	"slices"
-
-	"github.com/mcil/mcil/dataset"
 )
 
-// Budget is a number of stored bytes.
+// Budget is an amount of memory in the unit of the store that it is for: see [Cost].
 type Budget int64
 
-// Store holds exemplars by class, in the order of their priority. After every call UsedBytes is at most Budget, for each
-// class and so in all. The zero value is empty.
+// Store holds exemplars by class, in the order of their priority. After every call what each class uses is at most its
+// budget, and so in all. The zero value is empty and counts stored bytes.
 type Store struct {
+	Unit Unit // of budgets; not to be changed once there are exemplars
+
 	classes []class // by label
 }
 
@@ -36,7 +35,7 @@ func (s *Store) Put(label int, budget Budget, candidates iter.Seq2[Exemplar, err
 		if err != nil {
 			return err
 		}
-		cost := CostOf(e).StoredBytes
+		cost := CostOf(e).In(s.Unit)
 		if used+cost > int64(budget) {
 			break
 		}
@@ -61,7 +60,7 @@ func (s *Store) Shrink(label int, budget Budget) {
 	c.budget = budget
 	var used int64
 	for k, e := range c.exemplars {
-		used += CostOf(e).StoredBytes
+		used += CostOf(e).In(s.Unit)
 		if used > int64(budget) {
 			c.exemplars = slices.Clip(c.exemplars[:k])
 			return
@@ -83,11 +82,22 @@ func (s *Store) Budget() Budget {
 	return b
 }
 
-// UsedBytes is the stored cost of all exemplars.
-func (s *Store) UsedBytes() int64 {
+// Used is the cost of all exemplars.
+func (s *Store) Used() Cost {
+	var used Cost
+	for _, c := range s.classes {
+		for _, e := range c.exemplars {
+			used = used.Plus(CostOf(e))
+		}
+	}
+	return used
+}
+
+// UsedOf is what a class takes of its budget.
+func (s *Store) UsedOf(label int) int64 {
 	var used int64
-	for _, e := range s.All() {
-		used += CostOf(e).StoredBytes
+	for _, e := range s.OfClass(label) {
+		used += CostOf(e).In(s.Unit)
 	}
 	return used
 }
@@ -120,11 +130,11 @@ func (s *Store) Restore(exemplars []Exemplar, budgets map[int]Budget) error {
 			if err := check(exemplars[n]); err != nil {
 				return err
 			}
-			used += CostOf(exemplars[n]).StoredBytes
+			used += CostOf(exemplars[n]).In(s.Unit)
 			n++
 		}
 		if used > int64(budgets[label]) {
-			return fmt.Errorf("exemplars of class %d take %d bytes, more than their budget of %d", label, used, budgets[label])
+			return fmt.Errorf("exemplars of class %d take %d (%s), more than their budget of %d", label, used, cmp.Or(s.Unit, Stored), budgets[label])
 		}
 		classes = append(classes, class{label: label, budget: budgets[label], exemplars: exemplars[:n:n]})
 		exemplars = exemplars[n:]
@@ -144,44 +154,3 @@ func (s *Store) Budgets() map[int]Budget {
 	}
 	return m
 }
-
-// Replay is the store's exemplars as training items. With probability Repair the text of another exemplar of the same
-// class takes the place of an exemplar's own: the multimodal augmentation. That the paper pairs within a class is an
-// assumption; it only says that exemplars are made more diverse.
-type Replay struct {
-	exemplars []Exemplar
-	first, n  []int // of exemplar i's class
-	repair    float64
-}
-
-// Replay returns the items of the store as it is now.
-func (s *Store) Replay(repair float64) *Replay {
-	r := &Replay{exemplars: s.All(), repair: repair}
-	for _, c := range s.classes {
-		start := len(r.first)
-		for range c.exemplars {
-			r.first, r.n = append(r.first, start), append(r.n, len(c.exemplars))
-		}
-	}
-	return r
-}
-
-func (r *Replay) Len() int { return len(r.exemplars) }
-
-// Sample decodes exemplar i, perhaps with another's text.
-func (r *Replay) Sample(_ context.Context, i int, rng *rand.Rand) (dataset.Sample, error) {
-	x, err := Decode(r.exemplars[i])
-	if err != nil {
-		return dataset.Sample{}, err
-	}
-	if rng.Float64() < r.repair {
-		other, err := Decode(r.exemplars[r.first[i]+rng.IntN(r.n[i])])
-		if err != nil {
-			return dataset.Sample{}, err
-		}
-		x.Tokens, x.TokenPos, x.TextLen = other.Tokens, other.TokenPos, other.TextLen
-	}
-	return x, nil
-}
-
-var _ dataset.Items = (*Replay)(nil)

@@ -65,8 +65,8 @@ func TestPutStops(t *testing.T) {
 		if err := s.Put(0, c.budget, candidates); err != nil {
 			t.Fatal(err)
 		}
-		if len(s.All()) != c.held || s.UsedBytes() != c.used || s.Budget() != c.budget {
-			t.Errorf("budget %d: %d exemplars of %d bytes, not %d of %d", c.budget, len(s.All()), s.UsedBytes(), c.held, c.used)
+		if len(s.All()) != c.held || s.Used().StoredBytes != c.used || s.Budget() != c.budget {
+			t.Errorf("budget %d: %d exemplars of %d bytes, not %d of %d", c.budget, len(s.All()), s.Used().StoredBytes, c.held, c.used)
 		}
 		if want := min(c.held+1, len(sizes)); drawn != want {
 			t.Errorf("budget %d: %d candidates were drawn, not %d", c.budget, drawn, want)
@@ -173,8 +173,8 @@ func TestStoreProperties(t *testing.T) {
 				h.candidates = slices.Clone(got)
 				used, total = used+bytes, total+h.budget
 			}
-			if s.UsedBytes() != used || s.Budget() != total {
-				t.Fatalf("seed %d, step %d: %d bytes of %d in all, not %d of %d", seed, step, s.UsedBytes(), s.Budget(), used, total)
+			if s.Used().StoredBytes != used || s.Budget() != total {
+				t.Fatalf("seed %d, step %d: %d bytes of %d in all, not %d of %d", seed, step, s.Used().StoredBytes, s.Budget(), used, total)
 			}
 			if !slices.IsSortedFunc(s.All(), func(a, b Exemplar) int { return a.Label - b.Label }) {
 				t.Fatalf("seed %d, step %d: the exemplars are not in the order of their classes", seed, step)
@@ -202,6 +202,101 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 		if len(s.All()) != 1 || s.Budget() != 100 {
 			t.Errorf("%s: was refused and the store changed", name)
+		}
+	}
+}
+
+// TestStoreInAnyUnit: random calls, as a run makes them: phases of new classes, old ones shrunk to their share before these are
+// put. After every call the cost of all exemplars and of each class is within the budget, in the store's unit.
+func TestStoreInAnyUnit(t *testing.T) {
+	for seed := range uint64(120) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		s := Store{Unit: Units()[seed%3]}
+		total := float64(20 + rng.IntN(3000))
+		within := func(step string) {
+			t.Helper()
+			var all int64
+			for label, b := range s.Budgets() {
+				used := s.UsedOf(label)
+				if used > int64(b) {
+					t.Fatalf("seed %d, %s: class %d uses %d of %d %s", seed, step, label, used, b, s.Unit)
+				}
+				all += used
+			}
+			if all != s.Used().In(s.Unit) || all > int64(s.Budget()) || float64(s.Budget()) > total {
+				t.Fatalf("seed %d, %s: %d of %d %s are used, and the budget is %g", seed, step, all, s.Budget(), s.Unit, total)
+			}
+		}
+		classes := map[int][]Exemplar{}
+		for phase := range 1 + rng.IntN(5) {
+			old := len(classes)
+			for range 1 + rng.IntN(4) {
+				var es []Exemplar
+				for i := range rng.IntN(15) {
+					es = append(es, ofBytes(len(classes), i, 5+rng.IntN(90)))
+				}
+				classes[len(classes)] = es
+			}
+			demands := make([]float64, len(classes))
+			for label := range demands {
+				if demands[label] = float64(s.UsedOf(label)); label >= old {
+					for _, e := range classes[label] {
+						demands[label] += float64(CostOf(e).In(s.Unit))
+					}
+				}
+			}
+			shares := Share(total, demands)
+			for label := range shares {
+				held := ids(s.OfClass(label))
+				step := fmt.Sprintf("phase %d, class %d", phase, label)
+				if label < old {
+					s.Shrink(label, Budget(shares[label]))
+					if now := ids(s.OfClass(label)); !slices.Equal(now, held[:len(now)]) {
+						t.Fatalf("seed %d, %s: holds %v, before %v", seed, step, now, held)
+					}
+				} else if err := s.Put(label, Budget(shares[label]), each(classes[label])); err != nil {
+					t.Fatal(err)
+				}
+				within(step)
+				if shares[label] == demands[label] && label >= old && len(s.OfClass(label)) != len(classes[label]) {
+					t.Fatalf("seed %d, %s: it has room for all and holds %d of %d", seed, step, len(s.OfClass(label)), len(classes[label]))
+				}
+			}
+		}
+		all, budgets := s.All(), s.Budgets()
+		other := Store{Unit: s.Unit}
+		if err := other.Restore(all, budgets); err != nil || other.Used() != s.Used() {
+			t.Fatalf("seed %d: restored %+v, not %+v (%v)", seed, other.Used(), s.Used(), err)
+		}
+	}
+}
+
+// TestUnits: the same exemplars take 17 tokens, 480 bytes of pixels and 494 stored ones each.
+func TestUnits(t *testing.T) {
+	e, err := Encode(whole("n1/a.jpg", 0, 2, 5, 4, 7), Mask{}, 4, Codec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for unit, each1 := range map[Unit]Budget{"": 494, Stored: 494, Pixels: 480, Tokens: 17} {
+		for _, c := range []struct {
+			budget Budget
+			held   int
+		}{{2 * each1, 2}, {2*each1 - 1, 1}, {each1 - 1, 0}} {
+			s := Store{Unit: unit}
+			if err := s.Put(0, c.budget, each([]Exemplar{e, e, e})); err != nil {
+				t.Fatal(err)
+			}
+			whole := Store{Unit: unit}
+			if err := whole.Put(0, 3*each1, each([]Exemplar{e, e, e})); err != nil {
+				t.Fatal(err)
+			}
+			whole.Shrink(0, c.budget)
+			if got := len(whole.OfClass(0)); got != c.held {
+				t.Errorf("shrunk to %d in %q it holds %d, not %d", c.budget, unit, got, c.held)
+			}
+			if got := len(s.OfClass(0)); got != c.held || s.UsedOf(0) != int64(c.held)*int64(each1) {
+				t.Errorf("%d in %q hold %d, not %d", c.budget, unit, got, c.held)
+			}
 		}
 	}
 }

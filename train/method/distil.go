@@ -46,7 +46,7 @@ func (n *Network) swap() {
 // both graphs lie in the same memory.
 func (n *Network) teach(batch []dataset.Sample, old int) error {
 	n.swap()
-	out, err := n.infer.infer(batch, false)
+	out, err := n.infer.infer(batch, nil)
 	n.swap()
 	if err != nil {
 		return err

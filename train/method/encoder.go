@@ -28,13 +28,16 @@ func NewEncoder(w *vilt.Weights, maxBatch int) (*Encoder, error) {
 // Close frees the machine.
 func (e *Encoder) Close() error { return e.m.vm.Close() }
 
-// Infer is [Network.Infer] without logits.
-func (e *Encoder) Infer(batch []dataset.Sample, attention bool) (Output, error) {
+// Infer is [Network.Infer] without logits, and with the attention of the last block's mean head only.
+func (e *Encoder) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
+	if attention != nil && attention.Inside() {
+		return Output{}, fmt.Errorf("attention %+v: an encoder that is only run forward has the last block's, averaged over heads", *attention)
+	}
 	return e.m.infer(batch, attention)
 }
 
 // infer runs forward.
-func (m *machine) infer(batch []dataset.Sample, attention bool) (Output, error) {
+func (m *machine) infer(batch []dataset.Sample, attention *Attention) (Output, error) {
 	if err := m.load(batch, 0); err != nil {
 		return Output{}, err
 	}
@@ -48,12 +51,10 @@ func (m *machine) infer(batch []dataset.Sample, attention bool) (Output, error) 
 	if m.logits != nil {
 		out.Logits = filled(m.logits)
 	}
-	if attention {
-		probs := m.encoder.Attention(nil)
-		for i := range batch {
-			s := m.encoder.Packing.Offsets[i+1] - m.encoder.Packing.Offsets[i]
-			out.Probs = append(out.Probs, probs[:s*s])
-			probs = probs[s*s:]
+	if attention != nil {
+		var err error
+		if out.Probs, err = m.probabilities(*attention, len(batch)); err != nil {
+			return Output{}, err
 		}
 	}
 	return out, nil

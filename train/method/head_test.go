@@ -79,7 +79,7 @@ func TestHeadsAgainstReference(t *testing.T) {
 					n.Freeze()
 					disturb(n, 7)
 					student := newReference(n)
-					out, err := n.Infer(batch, false)
+					out, err := n.Infer(batch, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -223,7 +223,7 @@ func TestDistillKeeps(t *testing.T) {
 		learn(Phase{0, 0, 2})
 		probe := news[1][:8] // a teacher is asked about these
 		says := func() []float32 {
-			out, err := l.Infer(probe, false)
+			out, err := l.Infer(probe, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

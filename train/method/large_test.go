@@ -51,7 +51,7 @@ func BenchmarkViLTB32(b *testing.B) {
 				if bc.train {
 					_, err = n.Step(samples, 20, solver)
 				} else {
-					_, err = n.Infer(samples, false)
+					_, err = n.Infer(samples, nil)
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -24,8 +24,8 @@ type Learner interface {
 	// of workers.
 	Fit(ctx context.Context, l Lesson) error
 	// Infer answers for a batch of at most BatchSize examples, with logits over all classes that will be: those seen are
-	// the first.
-	Infer(batch []dataset.Sample, attention bool) (Output, error)
+	// the first. attention may be nil: none is computed.
+	Infer(batch []dataset.Sample, attention *Attention) (Output, error)
 	BatchSize() int
 	// Plan is the memory that learning takes with full batches.
 	Plan() Plan

@@ -133,7 +133,7 @@ func answers(t *testing.T, l Learner, items [][]dataset.Sample) (all []float32) 
 	t.Helper()
 	for _, own := range items {
 		batch := own[:l.BatchSize()]
-		out, err := l.Infer(batch, false)
+		out, err := l.Infer(batch, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func answers(t *testing.T, l Learner, items [][]dataset.Sample) (all []float32) 
 			t.Fatalf("%d logits of 4 classes", k)
 		}
 		for i, s := range batch {
-			one, err := l.Infer([]dataset.Sample{s}, false)
+			one, err := l.Infer([]dataset.Sample{s}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -92,7 +92,7 @@ func grow(t *testing.T, tuner func(vilt.Config) Tuner) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := n.Infer(full, false); err != nil {
+	if _, err := n.Infer(full, nil); err != nil {
 		t.Fatal(err)
 	}
 	if after := n.Plan(); after != plan {

@@ -45,7 +45,7 @@ func TestPrefixAgainstReference(t *testing.T) {
 		n := partialNetwork(t, block, classes, 8)
 		batch := randomSamples(n.Weights.Config, active)
 		r := newReference(n)
-		out, err := n.Infer(batch, true)
+		out, err := n.Infer(batch, &Attention{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +300,7 @@ func TestPrefixKey(t *testing.T) {
 func TestPrefixNotFinite(t *testing.T) {
 	n := partialNetwork(t, 1, 4, 8)
 	n.Weights.Tensors()[8].Data[0] = float32(math.Inf(1)) // a patch's bias
-	_, err := n.Infer(randomSamples(n.Weights.Config, 4), false)
+	_, err := n.Infer(randomSamples(n.Weights.Config, 4), nil)
 	if err == nil || !strings.Contains(err.Error(), "0: the encoder's blocks give values that are not finite") {
 		t.Errorf("%v", err)
 	}

@@ -125,7 +125,7 @@ func TestBatchIndependence(t *testing.T) {
 	batch := randomSamples(c, classes)
 	type result struct{ feature, logits, probs []float32 }
 	infer := func(batch []dataset.Sample) (results []result) {
-		out, err := n.Infer(batch, true)
+		out, err := n.Infer(batch, &Attention{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func TestWholeMask(t *testing.T) {
 		}
 		var batch []dataset.Sample
 		for _, m := range []memory.Mask{{}, all, some} {
-			e, err := memory.Encode(s, m, c.Patch)
+			e, err := memory.Encode(s, m, c.Patch, memory.Codec{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,7 +181,7 @@ func TestWholeMask(t *testing.T) {
 			}
 			batch = append(batch, s)
 		}
-		out, err := n.Infer(append(batch, s), true)
+		out, err := n.Infer(append(batch, s), &Attention{})
 		if err != nil {
 			t.Fatal(err)
 		}

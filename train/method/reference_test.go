@@ -316,7 +316,7 @@ func TestNetworkAgainstReference(t *testing.T) {
 		n := randomNetwork(t, tuned, classes, 8)
 		r := newReference(n)
 		batch := randomSamples(n.Weights.Config, classes)
-		out, err := n.Infer(batch, true)
+		out, err := n.Infer(batch, &Attention{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func (m *tuned) Fit(ctx context.Context, l Lesson) error {
 	})
 }
 
-func (m *tuned) Infer(batch []dataset.Sample, attention bool) (Output, error) {
+func (m *tuned) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
 	return m.network.Infer(batch, attention)
 }
 

@@ -117,7 +117,7 @@ func (o *ours) train(samples []dataset.Sample, steps int) (losses []float64, err
 func (o *ours) infer(passes int) ([]float64, error) {
 	var logits []float32
 	for range passes {
-		out, err := o.network.Infer(o.full, false)
+		out, err := o.network.Infer(o.full, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -74,7 +74,10 @@ func (s *SSF) Into(g *gorgonia.ExprGraph, o *vilt.Options) (nodes gorgonia.Nodes
 		nodes = append(nodes, vilt.Node(g, t))
 	}
 	o.ScaleShift = func(place string, _ int) (*gorgonia.Node, *gorgonia.Node) {
-		i := s.at[place]
+		i, is := s.at[place]
+		if !is {
+			return nil, nil // it is before the first block that is tuned
+		}
 		return nodes[i], nodes[i+1]
 	}
 	return nodes

@@ -226,6 +226,9 @@ func (b *builder) pairs(place string, width int) []op.Input {
 		return nil
 	}
 	gamma, beta := b.o.ScaleShift(place, width)
+	if gamma == nil {
+		return nil
+	}
 	return []op.Input{{Node: gamma, Wanted: true}, {Node: beta, Wanted: true}}
 }
 

@@ -282,7 +282,7 @@ func TestGoldenGradients(t *testing.T) {
 			for _, x := range n.Head {
 				copy(x.Data, g.values(t, x.Name))
 			}
-			out, err := n.Infer(g.samples, false)
+			out, err := n.Infer(g.samples, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package synth
+package picture
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 )
 
 // jpegEncoder writes the JPEG variants that image/jpeg cannot: colour without subsampling (4:4:4), sequential or
-// progressive. The tables are those of ITU T.81 Annex K; progressive files use spectral selection only.
+// progressive. A block of eight by eight pixels stands for itself there, so what is put side by side at multiples of eight
+// does not bleed. The tables are those of ITU T.81 Annex K; progressive files use spectral selection only.
 type jpegEncoder struct {
 	out   bytes.Buffer
 	acc   uint32
@@ -23,32 +24,13 @@ type code struct {
 	n    uint8
 }
 
-// encode444 returns img as a JPEG of the given quality (1..100, the scale of libjpeg) with full-size chroma.
-func encode444(img *image.NRGBA, quality int, progressive bool) []byte {
+// EncodeJPEG returns img as a JPEG of the given quality (1 to 100, the scale of libjpeg) with full-size chroma. Alpha is not
+// looked at.
+func EncodeJPEG(img *image.NRGBA, quality int, progressive bool) []byte {
 	e := &jpegEncoder{}
 	e.tables(quality)
-	w, h := img.Rect.Dx(), img.Rect.Dy()
 	blocks := e.blocks(img)
-
-	e.out.Write([]byte{0xff, 0xd8})
-	e.segment(0xe0, []byte("JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"))
-	for t := range 2 {
-		b := []byte{byte(t)}
-		for _, q := range e.quant[t] {
-			b = append(b, byte(q))
-		}
-		e.segment(0xdb, b)
-	}
-	sof := byte(0xc0)
-	if progressive {
-		sof = 0xc2
-	}
-	e.segment(sof, []byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 1, 3, 0x11, 1})
-	specs := huffmanSpecs()
-	for i, s := range specs {
-		class := byte(i%2)<<4 | byte(i/2)
-		e.segment(0xc4, append(append([]byte{class}, s.count[:]...), s.value...))
-	}
+	e.header(img.Rect.Dx(), img.Rect.Dy(), progressive)
 	all := []int{0, 1, 2}
 	if !progressive {
 		e.scan(blocks, all, 0, 63)
@@ -60,8 +42,63 @@ func encode444(img *image.NRGBA, quality int, progressive bool) []byte {
 			}
 		}
 	}
-	e.out.Write([]byte{0xff, 0xd9})
+	e.out.Write([]byte{0xff, markEOI})
 	return e.out.Bytes()
+}
+
+// EncodeScan returns what a sequential [EncodeJPEG] has between the header of its scan and its end mark. All else follows
+// from size and quality: T.81 knows an abbreviated format that leaves the tables out, and this leaves the headers out too,
+// 625 bytes in all, which is more than a small picture's content.
+func EncodeScan(img *image.NRGBA, quality int) []byte {
+	e := &jpegEncoder{}
+	e.tables(quality)
+	e.data(e.blocks(img), []int{0, 1, 2}, 0, 63)
+	return e.out.Bytes()
+}
+
+// DecodeScan decodes what [EncodeScan] made of a picture of w by h pixels: the same levels as of the whole file.
+func DecodeScan(scan []byte, w, h, quality int) (*image.NRGBA, error) {
+	if w < 1 || h < 1 || w >= MaxSide || h >= MaxSide {
+		return nil, refuse("a JPEG cannot be %d by %d pixels", w, h)
+	}
+	e := &jpegEncoder{}
+	e.tables(quality)
+	e.header(w, h, false)
+	e.scanHeader([]int{0, 1, 2}, 0, 63)
+	e.out.Write(scan)
+	e.out.Write([]byte{0xff, markEOI})
+	img, err := Decode(e.out.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	rgb, ok := img.(*image.NRGBA)
+	if !ok || rgb.Rect != image.Rect(0, 0, w, h) {
+		return nil, refuse("the picture is damaged: a scan of colours decodes to %T of %v", img, img.Bounds())
+	}
+	return rgb, nil
+}
+
+// header writes what stands before the first scan.
+func (e *jpegEncoder) header(w, h int, progressive bool) {
+	e.out.Write([]byte{0xff, markSOI})
+	e.segment(markAPP0, []byte("JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"))
+	for t := range 2 {
+		b := []byte{byte(t)}
+		for _, q := range e.quant[t] {
+			b = append(b, byte(q))
+		}
+		e.segment(markDQT, b)
+	}
+	sof := byte(markSOF0)
+	if progressive {
+		sof = markSOF2
+	}
+	e.segment(sof, []byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 1, 3, 0x11, 1})
+	specs := huffmanSpecs()
+	for i, s := range specs {
+		class := byte(i%2)<<4 | byte(i/2)
+		e.segment(markDHT, append(append([]byte{class}, s.count[:]...), s.value...))
+	}
 }
 
 func (e *jpegEncoder) segment(marker byte, body []byte) {
@@ -94,7 +131,7 @@ func (e *jpegEncoder) blocks(img *image.NRGBA) [3][][64]int16 {
 				fdct(&s[c])
 				div := &e.div[min(c, 1)]
 				dst := &out[c][by*bw+bx]
-				for k, n := range zigzag() {
+				for k, n := range zigzag {
 					v := s[c][n] * div[n]
 					if v < 0 {
 						dst[k] = int16(v - 0.5)
@@ -110,12 +147,20 @@ func (e *jpegEncoder) blocks(img *image.NRGBA) [3][][64]int16 {
 
 // scan writes the coefficients from..to of the given components, interleaved block by block.
 func (e *jpegEncoder) scan(blocks [3][][64]int16, comps []int, from, to int) {
+	e.scanHeader(comps, from, to)
+	e.data(blocks, comps, from, to)
+}
+
+func (e *jpegEncoder) scanHeader(comps []int, from, to int) {
 	head := []byte{byte(len(comps))}
 	for _, c := range comps {
 		t := byte(min(c, 1))
 		head = append(head, byte(c+1), t<<4|t)
 	}
-	e.segment(0xda, append(head, byte(from), byte(to), 0))
+	e.segment(markSOS, append(head, byte(from), byte(to), 0))
+}
+
+func (e *jpegEncoder) data(blocks [3][][64]int16, comps []int, from, to int) {
 	var pred [3]int
 	for i := range blocks[0] {
 		for _, c := range comps {
@@ -189,7 +234,7 @@ func (e *jpegEncoder) tables(quality int) {
 	if quality < 50 {
 		scale = 5000 / quality
 	}
-	zz := zigzag()
+	zz := zigzag
 	for t, base := range quantBase() {
 		for k, n := range zz {
 			q := min(max((int(base[k])*scale+50)/100, 1), 255)
