@@ -6,13 +6,15 @@ import (
 	"strings"
 )
 
-// plain are the values that settings have unless someone asks for others. What differs from them is worth a name; where a
-// comparison has a plain value and others, only the others are told. It is a matter of names alone: a setting that is missing
-// here is told with every value.
+// plain are the values that train's settings have unless someone asks for others, as run.json shows them. What differs from them
+// is worth a name; where a comparison has a plain value and others, only the others are told. What is absent unless it is asked
+// for needs no entry. It is a matter of names alone: a setting that is missing here is told with every value.
 func plain() map[string]string {
 	return map[string]string{
-		"budget-unit": "stored", "codec": "raw", "replay": "drop", "repair": "0.5", "mask-layer": "last", "mask-heads": "mean", "mask-token": "text",
-		"mask-image": "mean", "mask-text": "mean", "mask-score": "attention", "head": "linear", "distill": "0", "mixing": "natural", "augment": "none",
+		"budget-unit": "stored", "codec": "raw", "jpeg-quality": "90", "replay": "drop", "repair": "0.5",
+		"mask-layer": "last", "mask-heads": "mean", "mask-token": "text", "mask-image": "mean", "mask-text": "mean",
+		"mask-score": "attention", "mrdc-qualities": "[10,25,50,75,90]", "mrdc-epsilon": "0.1", "cim-ratio": "4",
+		"cim-threshold": "0.6", "head": "linear", "distill-temperature": "2", "mixing": "natural", "augment": "none",
 		"evaluate": "test",
 	}
 }
