@@ -40,25 +40,6 @@ type series struct {
 	colour            int
 }
 
-// budget is how much memory there is, as it was set.
-type budget struct {
-	key   string // budget, budget-total, budget-bytes; empty where there is none
-	value float64
-}
-
-func (b budget) String() string {
-	v := strconv.FormatFloat(b.value, 'f', -1, 64)
-	switch b.key {
-	case "":
-		return ""
-	case "budget":
-		return v + " a class"
-	case "budget-total":
-		return v + " in all"
-	}
-	return byteText(b.value)
-}
-
 // name is the paper's for what is the paper's, and otherwise the method with its exemplars.
 func (s series) name() string {
 	n := paperName(s.method, s.exemplars)
@@ -79,16 +60,6 @@ func (s series) name() string {
 }
 
 func (s series) ink() scene.Colour { return scene.Series(s.colour) }
-
-// budgetOf reads the budget from settings.
-func budgetOf(settings []setting) budget {
-	for _, key := range []string{"budget-bytes", "budget-total", "budget"} {
-		if v, err := strconv.ParseFloat(lookup(settings, key), 64); err == nil && v > 0 {
-			return budget{key, v}
-		}
-	}
-	return budget{}
-}
 
 // studiesOf sorts groups, which rows are parallel to, into studies.
 func studiesOf(groups [][]Run, rows []Row) []study {
@@ -136,11 +107,16 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 	slices.SortStableFunc(s.columns, func(a, b column) int {
 		return cmp.Or(cmp.Compare(a.phases, b.phases), cmp.Compare(a.title, b.title), cmp.Compare(a.seen, b.seen))
 	})
-	type lineKey struct{ series, budget, settings string }
+	type lineKey struct {
+		series   string
+		budget   budget
+		settings string
+	}
 	at := map[lineKey]int{}
 	for _, i := range members {
 		first := groups[i][0]
 		settings := flatten(first.Settings.Settings)
+		apart := setsApart(settings)
 		var like []int // of the study and of the name
 		for _, j := range likeNamed(groups, i) {
 			if slices.Contains(members, j) {
@@ -148,15 +124,15 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 			}
 		}
 		of := series{method: rows[i].Method, exemplars: rows[i].Exemplars,
-			variant: strings.Join(told(groups, like, i, func(key string) bool { return partOf(key) == ofVariant }), ", ")}
+			variant: strings.Join(told(groups, like, i, apart), ", ")}
 		k := slices.IndexFunc(s.series, func(o series) bool { return o == of })
 		if k < 0 {
 			k = len(s.series)
 			s.series = append(s.series, of)
 		}
-		key := lineKey{of.name(), budgetOf(settings).String(), ""}
+		key := lineKey{of.name(), budgetOf(settings), ""}
 		for _, x := range settings {
-			if p := partOf(normal(x.Key)); p == ofVariant {
+			if apart(normal(x.Key)) {
 				key.settings += x.Key + " " + x.Value + "\n"
 			}
 		}
@@ -175,7 +151,7 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 	}
 	s.colour()
 	slices.SortStableFunc(s.lines, func(a, b line) int {
-		return cmp.Or(cmp.Compare(a.budget.key, b.budget.key), cmp.Compare(a.budget.value, b.budget.value), cmp.Compare(a.series, b.series))
+		return cmp.Or(a.budget.order(b.budget), cmp.Compare(a.series, b.series))
 	})
 	return s
 }
@@ -365,7 +341,7 @@ func commonBudget(lines []line) (under budget) {
 
 // distance is how far a budget is from the paper's 5 exemplars a class; budgets of another kind are farther than any.
 func distance(b budget) float64 {
-	if b.key != "budget" {
+	if b.key != "budget" || b.counts != "" {
 		return 1e18
 	}
 	return max(b.value-5, 5-b.value)

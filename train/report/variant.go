@@ -25,7 +25,7 @@ const (
 	ofName            // is in the name itself
 	ofData            // says what was learned with what encoder: other values make another study
 	ofSchedule        // deals the classes into phases: the columns of a table
-	ofBudget          // is how much memory there is
+	ofBudget          // is how much memory there is; see [setsApart] for the codec
 )
 
 func partOf(key string) int {
@@ -36,7 +36,7 @@ func partOf(key string) int {
 		return ofData
 	case "phases", "init", "increment":
 		return ofSchedule
-	case "budget", "budget-total", "budget-bytes":
+	case "budget", "budget-total", "budget-bytes", "budget-unit", "codec", "jpeg-quality":
 		return ofBudget
 	}
 	return ofVariant
