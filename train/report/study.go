@@ -63,34 +63,62 @@ func (s series) ink() scene.Colour { return scene.Series(s.colour) }
 
 // studiesOf sorts groups, which rows are parallel to, into studies.
 func studiesOf(groups [][]Run, rows []Row) []study {
-	key := make([]string, len(groups)) // of the study
-	var keys []string
+	type members struct {
+		name, key string
+		of        []int // indices of groups
+	}
+	var all []members
 	for i, g := range groups {
-		key[i] = studyKey(g[0])
-		if !slices.Contains(keys, key[i]) {
-			keys = append(keys, key[i])
+		key := studyKey(g[0], g[0].identity)
+		k := slices.IndexFunc(all, func(m members) bool { return m.key == key })
+		if k < 0 {
+			k = len(all)
+			all = append(all, members{name: studyKey(g[0], setting.place), key: key})
 		}
+		all[k].of = append(all[k].of, i)
 	}
-	slices.Sort(keys)
-	var out []study
-	for _, k := range keys {
-		var members []int
-		for i := range groups {
-			if key[i] == k {
-				members = append(members, i)
-			}
-		}
-		out = append(out, newStudy(groups, rows, members))
+	slices.SortFunc(all, func(a, b members) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.key, b.key)) })
+	out := make([]study, len(all))
+	first := make([]Run, len(all)) // of each study
+	for k, m := range all {
+		out[k], first[k] = newStudy(groups, rows, m.of), groups[m.of[0]][0]
 	}
+	tellApart(out, first)
 	return out
 }
 
-// studyKey is equal for runs that can stand in one table.
-func studyKey(r Run) string {
+// tellApart adds to titles that are alike which data or weights they are of.
+func tellApart(studies []study, first []Run) {
+	titles := make([]string, len(studies))
+	for i := range studies {
+		titles[i] = studies[i].title
+	}
+	for i, title := range titles {
+		var like []Run
+		at := 0
+		for j, other := range titles {
+			if i == j {
+				at = len(like)
+			}
+			if other == title {
+				like = append(like, first[j])
+			}
+		}
+		for _, d := range differences(like) {
+			if (d.Key == "data" || d.Key == "weights") && len(like) > 1 {
+				studies[i].title += ", " + d.Key + " " + clip(d.Values[at], 40)
+			}
+		}
+	}
+}
+
+// studyKey is equal for runs that can stand in one table, where value is of [Run.identity]. Of names it is what a reader orders
+// tables by.
+func studyKey(r Run, value func(setting) string) string {
 	var b strings.Builder
 	for _, s := range flatten(r.Settings.Settings) {
 		if partOf(normal(s.Key)) == ofData {
-			b.WriteString(s.Key + " " + s.place() + "\n")
+			b.WriteString(s.Key + " " + value(s) + "\n")
 		}
 	}
 	b.WriteString(strconv.Itoa(lastPhase(r.Report).Classes))

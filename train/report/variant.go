@@ -84,13 +84,11 @@ func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts 
 	for _, j := range same {
 		runs = append(runs, groups[j][0])
 	}
-	_, differ := compare(runs)
-	for _, d := range differ {
-		places := d.places()
-		if !only(normal(d.Key)) || len(slices.Compact(slices.Clone(places))) < 2 {
+	for _, d := range differences(runs) {
+		if !only(normal(d.Key)) {
 			continue
 		}
-		value := places[slices.Index(same, i)]
+		value := d.Values[slices.Index(same, i)]
 		if usual, ok := plain()[normal(d.Key)]; ok && value == usual {
 			continue
 		}
