@@ -305,8 +305,9 @@ func shortPath(path string) string {
 }
 
 // chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
-// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of several, the one next to the paper's), so that the figures of
-// all columns show the same; a column without it has its own. more is how many other lines there are.
+// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of
+// several, the one next to the paper's), so that the figures of all columns show the same; a column without it has its own.
+// more is how many other lines there are.
 func (s study) chosen(c int) (lines []line, under budget, more int) {
 	var all []line
 	for _, l := range s.lines {
