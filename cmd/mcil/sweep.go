@@ -189,7 +189,7 @@ func takeFolder(dir string) error {
 	if err != nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !schemas.IsTemporary(e.Name()) }) {
 		return fmt.Errorf("%s: the folder holds other things than a sweep: give another --out: %w", dir, dataset.ErrRefused)
 	}
-	return errors.Join(schemas.RemoveTemporary(dir), os.RemoveAll(filepath.Join(dir, resultsFolder)))
+	return schemas.RemoveTemporary(dir)
 }
 
 // trainProgram is mcil train as [sweep.Program] asks for it.
