@@ -35,5 +35,5 @@
 //
 // The caller says what a run will take. Once a run with the same settings but for the seed has ended, its own peak counts,
 // and a tenth more. Runs are started as long as the sum stays within the memory given; one that alone needs more is started
-// alone.
+// alone. The estimate is made while others run, if there is room beside them for one like the largest estimated so far.
 package sweep
