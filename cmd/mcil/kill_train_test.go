@@ -15,7 +15,7 @@ import (
 
 // trainArgs are two runs with all that a phase carries from one epoch to the next: a teacher, a drawn classifier, repeated
 // exemplars, changed pictures. A phase is as long as several lives.
-var trainArgs = strings.Fields("train --data d --out r --phases 2 --epochs 6 --batch-size 4 --budget 2 --seeds 1,2 --head mlp --distill 1 --mixing balanced --augment flip,jitter --mask-new 0.3")
+var trainArgs = strings.Fields("train --data d --out r --phases 2 --epochs 6 --batch-size 4 --exemplars mrdc --codec jpeg --budget-total 8 --seeds 1,2 --head mlp --distill 1 --mixing balanced --augment flip,jitter --mask-new 0.3")
 
 // Runs that are killed again and again, within phases, between them and between runs, end with the bytes of ones that were
 // left alone.
