@@ -88,8 +88,7 @@ func (s scaleShift) backward(dst, dy, pre kernel.Matrix, ds scaleShift) kernel.M
 	if s.gamma == nil {
 		return dy
 	}
-	kernel.ScaleShiftBackward(kernel.Matrix{}, dy, pre, s.gamma, ds.gamma, ds.beta)
-	kernel.ScaleShift(dst, dy, s.gamma, nil)
+	kernel.ScaleShiftBackward(dst, dy, pre, s.gamma, ds.gamma, ds.beta)
 	return dst
 }
 
