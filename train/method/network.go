@@ -224,7 +224,13 @@ func (n *Network) Step(batch []dataset.Sample, active int, solver gorgonia.Solve
 // step is Step with a teacher for the first old classes: see [Network.Freeze].
 func (n *Network) step(batch []dataset.Sample, active, old int, solver gorgonia.Solver) (float64, error) {
 	n.train.encoder.Packing.Old = 0
-	if old > 0 && n.o.Distill.Weight > 0 {
+	if n.prefix != nil {
+		var err error
+		if batch, err = n.prefix.bring(batch); err != nil {
+			return 0, err
+		}
+	}
+	if n.teaches(old) {
 		if err := n.teach(batch, old); err != nil {
 			return 0, fmt.Errorf("teacher: %w", err)
 		}

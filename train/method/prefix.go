@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"gorgonia.org/gorgonia"
@@ -27,7 +28,7 @@ type prefix struct {
 
 	disk  *cache.Folder // nil: nothing is kept
 	about [sha256.Size]byte
-	made  []vilt.Sequence // that the last batch had computed
+	made  []vilt.Sequence // that the last step had computed
 
 	found, computed atomic.Int64 // sequences
 }
@@ -127,7 +128,10 @@ func (p *prefix) find(s dataset.Sample) []byte {
 		return nil
 	}
 	rows, _ := p.disk.Get(p.key(s))
-	return p.whole(rows, s)
+	if rows = p.whole(rows, s); rows != nil {
+		p.found.Add(1)
+	}
+	return rows
 }
 
 // whole is rows, if they are as many as s has.
@@ -139,9 +143,23 @@ func (p *prefix) whole(rows []byte, s dataset.Sample) []byte {
 	return rows
 }
 
+// bring is the batch of a step with its outputs: what has to be computed is computed once, for the teacher's pass and the
+// step's own.
+func (p *prefix) bring(batch []dataset.Sample) ([]dataset.Sample, error) {
+	p.made = p.made[:0]
+	rows, err := p.rows(batch)
+	if err != nil {
+		return nil, err
+	}
+	batch = slices.Clone(batch) // the caller's has no room for them in any plan
+	for i := range batch {
+		batch[i].Kept = rows[i]
+	}
+	return batch, nil
+}
+
 // rows are the outputs for a batch: those that it brings, those on disk, and the others computed, and kept there.
 func (p *prefix) rows(batch []dataset.Sample) ([][]byte, error) {
-	p.made = p.made[:0]
 	rows := make([][]byte, len(batch))
 	var missing []dataset.Sample
 	var places []int
@@ -153,7 +171,6 @@ func (p *prefix) rows(batch []dataset.Sample) ([][]byte, error) {
 			missing, places = append(missing, s), append(places, i)
 		}
 	}
-	p.found.Add(int64(len(batch) - len(missing)))
 	if len(missing) == 0 {
 		return rows, nil
 	}
