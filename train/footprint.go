@@ -74,7 +74,7 @@ func (r *run) selecting(patches int64, batch int, largest int64) int64 {
 	matrix := 4 * length * length
 	bytes += 2 * int64(at) * matrix
 	if c := r.shape; a.Inside() { // each head's, and what the graph keeps of each block
-		bytes += int64(at*c.Heads)*matrix + 4*3*int64(c.Width*c.Depth*r.learner.BatchSize())*length
+		bytes += int64(at*c.Heads)*matrix + method.InsideBytes(c, r.learner.BatchSize(), int(length))
 	}
 	return bytes
 }

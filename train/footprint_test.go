@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/datasettest"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -56,7 +57,7 @@ func TestPlanHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, what := range []string{"pretrain", "run"} {
+	for _, what := range []string{"pretrain", "run", "attention"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlanHolds$", "-test.v")
 		cmd.Env = append(os.Environ(), variable+"="+what+":"+dirs.data)
 		out, err := cmd.CombinedOutput()
@@ -84,10 +85,14 @@ func learn(t *testing.T, what, data string, progress func(Event)) {
 	switch what {
 	case "pretrain":
 		_, err = Pretrain(t.Context(), PretrainOptions{Data: data, Out: out, Model: "small", MaxText: 20, Drop: -1, Schedule: s, Progress: progress})
-	case "run": // which keeps no pictures, so that there is garbage
-		_, err = Run(t.Context(), Options{
+	case "run", "attention": // which keeps no pictures, so that there is garbage
+		o := Options{
 			Data: data, Out: out, Weights: "random", Model: "small", MaxText: 20, Protocol: Protocol{Phases: 2}, Memory: MemoryOptions{Budget: 2}, CacheBytes: 1, Schedule: s, Progress: progress,
-		})
+		}
+		if what == "attention" { // of every block, in full batches
+			o.Memory.Exemplars, o.Memory.Mask.Layer = memory.CIM, "mean"
+		}
+		_, err = Run(t.Context(), o)
 	}
 	if err != nil {
 		t.Fatal(err)
