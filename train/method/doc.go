@@ -33,7 +33,8 @@
 // With [Options.TuneFromBlock] ssf tunes block K and those behind it, and the final norm. The stream that enters block K is
 // then a constant of a sequence, and a [Keeper] keeps it on disk: epochs after the first, later phases and other runs go on
 // from there, and evaluation and herding do as well. Attention is across all rows, so it is the whole sequence that counts: a
-// masked exemplar, and one that is replayed with another text, have entries of their own. An entry's key is a digest of the
+// masked exemplar, and one that is replayed with another text, have entries of their own. Texts are drawn from those of a class's exemplars, so the same pairs come again. What is changed
+// at random without such an end (colours, mirrored pictures, masks of new examples) is computed each time and not kept. An entry's key is a digest of the
 // tokens, their positions, the patches, their positions and grid, and of K, the parameters below it, the processor's path and
 // what the blocks make of a trial sequence.
 //

@@ -122,9 +122,9 @@ func (p *prefix) key(s dataset.Sample) (k cache.Key) {
 	return k
 }
 
-// find returns the output for s that is on disk, or nil.
+// find returns the output for s that is on disk, or nil. That of a passing sample is not looked for, as none was kept.
 func (p *prefix) find(s dataset.Sample) []byte {
-	if p.disk == nil {
+	if p.disk == nil || s.Passing {
 		return nil
 	}
 	rows, _ := p.disk.Get(p.key(s))
@@ -188,7 +188,7 @@ func (p *prefix) rows(batch []dataset.Sample) ([][]byte, error) {
 				return nil, fmt.Errorf("%s: the encoder's blocks give values that are not finite: its weights cannot be used", batch[i].ID)
 			}
 		}
-		if p.disk != nil {
+		if p.disk != nil && !batch[i].Passing {
 			p.disk.Put(p.key(batch[i]), rows[i])
 		}
 	}

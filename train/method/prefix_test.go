@@ -323,6 +323,32 @@ func TestRemembered(t *testing.T) {
 	}
 }
 
+// TestPrefixPassing: what was changed at random is computed, to the same values, and takes no room on disk.
+func TestPrefixPassing(t *testing.T) {
+	n := partialNetwork(t, 2, 4, 8)
+	f, err := cache.Open(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := n.Keep(f); err != nil {
+		t.Fatal(err)
+	}
+	batch := randomSamples(n.Weights.Config, 4)
+	batch[1].Passing, batch[2].Passing = true, true
+	for range 2 {
+		if err := n.Fit(t.Context(), Schedule{Epochs: 1, BatchSize: 8}, list(batch), FitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := f.Stats(); s.Added != len(batch)-2 || s.Found != len(batch)-2 {
+		t.Errorf("%d outputs were kept and %d found, not %d each", s.Added, s.Found, len(batch)-2)
+	}
+	if found, computed := n.Kept(); found != len(batch)-2 || computed != len(batch)+2 {
+		t.Errorf("%d found and %d computed", found, computed)
+	}
+}
+
 // TestPrefixKey: a sequence's key is of all that its outputs depend on, and of nothing else.
 func TestPrefixKey(t *testing.T) {
 	n := partialNetwork(t, 1, 4, 8)
@@ -342,6 +368,7 @@ func TestPrefixKey(t *testing.T) {
 	key := p.key(s)
 	same := s
 	same.ID, same.Label, same.TextLen, same.Kept = "other", 3, 99, []byte{1}
+	same.Passing = true
 	if p.key(same) != key {
 		t.Error("the label, the name or the length of the full text count")
 	}
