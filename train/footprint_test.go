@@ -132,6 +132,41 @@ func TestPlanOfPictures(t *testing.T) {
 	}
 }
 
+// TestPlanOfPrefix: outputs of the blocks that are not tuned are in the plan as far as a loader brings them, even where all
+// pictures are kept and take no memory of their own.
+func TestPlanOfPrefix(t *testing.T) {
+	ahead := func(change func(o *Options)) int64 {
+		t.Helper()
+		o := testRun(t).WithDefaults()
+		change(&o)
+		r := &run{o: o}
+		defer r.close()
+		if _, err := r.prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := r.footprint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.TuneFromBlock == 0 {
+			return p.Ahead
+		}
+		c := r.shape
+		output := int64(c.MaxText+1+c.MaxPatches()) * int64(2*c.Width+2)
+		if n := p.Ahead / output; n < int64(2*o.Schedule.BatchSize) {
+			t.Errorf("%d bytes ahead are %d outputs of %d", p.Ahead, n, output)
+		}
+		return p.Ahead
+	}
+	if n := ahead(func(o *Options) {}); n != 0 {
+		t.Errorf("%d bytes ahead of kept pictures", n)
+	}
+	kept := ahead(func(o *Options) { o.TuneFromBlock = 1 })
+	if both := ahead(func(o *Options) { o.TuneFromBlock, o.CacheBytes = 1, 1 }); both <= kept {
+		t.Errorf("%d bytes ahead with pictures that are not kept, %d without", both, kept)
+	}
+}
+
 // TestCollecting: small processes collect by Go's own rule, large ones at an eighth more than they hold.
 func TestCollecting(t *testing.T) {
 	const mib = 1 << 20

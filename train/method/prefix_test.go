@@ -317,6 +317,9 @@ func TestRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range batch {
+		if size := KeptBytes(n.Weights.Config, len(batch[i].Tokens), len(batch[i].PatchPos)); int64(len(want[i])) != size {
+			t.Errorf("%d bytes are kept, not %d", len(want[i]), size)
+		}
 		if s, err := items.Sample(t.Context(), i, nil); err != nil || s.Kept == nil || !slices.Equal(s.Kept, want[i]) {
 			t.Errorf("sample %d comes with %d bytes, not the %d that were kept, or %v", i, len(s.Kept), len(want[i]), err)
 		}
