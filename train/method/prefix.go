@@ -21,7 +21,8 @@ import (
 
 // prefix is the part of an encoder below the first block that is tuned. What comes out of it is a constant of a sequence, not
 // of a picture: attention lets every row depend on all, so a masked exemplar and a picture with another text have outputs of
-// their own. They are kept in half precision, and a batch always gets what was rounded, found or computed: see [appendHalf].
+// their own. They are kept in half precision, and a batch always gets what was rounded, found or computed: see [appendHalf]. But
+// the graph for attention of other blocks or heads computes all of it, rounding nothing: see [Network.Infer].
 type prefix struct {
 	block int
 	m     *machine
