@@ -63,10 +63,11 @@ func (a Augment) Sample(ctx context.Context, i int, rng *rand.Rand) (Sample, err
 	}
 	if a.Flip && rng.IntN(2) == 1 {
 		s = s.mirrored()
+		s.Passing = true
 	}
 	if a.Jitter {
 		brightness, contrast := factor(rng), factor(rng)
-		s.Pixels = jittered(s.Pixels, brightness, contrast)
+		s.Pixels, s.Passing = jittered(s.Pixels, brightness, contrast), true
 	}
 	return s, nil
 }

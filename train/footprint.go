@@ -37,9 +37,14 @@ func (r *run) footprint() (method.Plan, error) {
 	}
 	largest := max(learned.Largest, tested.Largest)
 	p.Pictures = min(kept, r.o.CacheBytes)
+	var each int64                                      // bytes of a sample that is made for a step
 	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is not kept is made anew, and what is changed is a copy
-		p.Ahead = held(r.o.Schedule, learned.Samples, largest)
+		each = largest
 	}
+	if r.o.TuneFromBlock > 0 { // the output of the blocks below
+		each += method.KeptBytes(r.shape, r.encoding.MaxText, max(learned.Patches, tested.Patches))
+	}
+	p.Ahead = held(r.o.Schedule, learned.Samples, each)
 	if m := r.o.Memory; m.keeps() {
 		switch {
 		case m.BudgetBytes > 0:
@@ -74,7 +79,7 @@ func (r *run) selecting(patches int64, batch int, largest int64) int64 {
 	matrix := 4 * length * length
 	bytes += 2 * int64(at) * matrix
 	if c := r.shape; a.Inside() { // each head's, and what the graph keeps of each block
-		bytes += int64(at*c.Heads)*matrix + 4*3*int64(c.Width*c.Depth*r.learner.BatchSize())*length
+		bytes += int64(at*c.Heads)*matrix + method.InsideBytes(c, r.learner.BatchSize(), int(length))
 	}
 	return bytes
 }

@@ -127,7 +127,7 @@ type trainCmd struct {
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
 	Epochs       *int     `placeholder:"N" help:"Passes over the data of a phase. Default: 10."`
 	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Choose by --evaluate validation. Default: 0.01."`
-	FromBlock    *int     `name:"tune-from-block" placeholder:"K" help:"Tune block K and those behind it only, counted from 0 (so 1 to the number of blocks - 1), and the final norm. What comes out of the blocks below is computed once a sample and kept in half precision: in --cache-dir, or else in RUN until it is done, within --cache-size. Default: every block and the patch embedding are tuned."`
+	FromBlock    *int     `name:"tune-from-block" placeholder:"K" help:"Tune block K and those behind it only, counted from 0 (so 1 to the number of blocks - 1), and the final norm. What comes out of the blocks below is computed once a sample and kept in half precision: in --cache-dir, or else in RUN until it is done, within --cache-size. What --augment or --mask-new changed is computed at each step, and not kept; an exemplar with another text (--repair) is a sample of its own. Default: every block and the patch embedding are tuned."`
 	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
 	Force        bool     `help:"Start afresh where a run exists."`

@@ -7,10 +7,12 @@
 // # What is where
 //
 // [Matrix] is the one type: a row-major view with a stride. [MatMul], [MatMulNT],
-// [MatMulTN] and [Linear] are the products; [LayerNorm], [ScaleShift] and [ColSum]
-// work on rows and columns; [GELU], [Tanh], [Add] and [Axpy] on elements;
-// [Attention] on packed sequences; [SoftmaxCrossEntropy] is the loss and [AdamW] the
-// step. A function that ends in Backward takes the gradient of the result and writes,
+// [MatMulTN] and [Linear] are the products, [LinearFused] with what follows one while
+// its rows are in the cache, [MatMulBatch] many small ones; [LayerNorm], [ScaleShift]
+// and [ColSum] work on rows and columns; [GELU], [Tanh], [Add] and [Axpy] on elements;
+// [Attention] on packed sequences, and [AttentionOver] for few queries of each;
+// [SoftmaxCrossEntropy] is the loss and [AdamW] the step, [AdamWAll] of many parameters
+// at once. [Peak] measures what the processor can do. A function that ends in Backward takes the gradient of the result and writes,
 // never adds, the gradients of the arguments; only products have an acc to add.
 //
 // # Shapes

@@ -33,17 +33,25 @@
 // With [Options.TuneFromBlock] ssf tunes block K and those behind it, and the final norm. The stream that enters block K is
 // then a constant of a sequence, and a [Keeper] keeps it on disk: epochs after the first, later phases and other runs go on
 // from there, and evaluation and herding do as well. Attention is across all rows, so it is the whole sequence that counts: a
-// masked exemplar, and one that is replayed with another text, have entries of their own. An entry's key is a digest of the
+// masked exemplar, and one that is replayed with another text, have entries of their own. Texts are drawn from those of a class's exemplars, so the same pairs come again. What is changed
+// at random without such an end (colours, mirrored pictures, masks of new examples) is computed each time and not kept. An entry's key is a digest of the
 // tokens, their positions, the patches, their positions and grid, and of K, the parameters below it, the processor's path and
 // what the blocks make of a trial sequence.
 //
 // Rows are kept in half precision with a power of two of each row's own, which no outlier of the stream exceeds: two bytes a
 // value, 285 kB for 144 patches and 40 tokens of ViT-B. What is computed is rounded in the same way before it is used, so that
 // it is no matter of bytes whether an entry was there. The rounding moves features and gradients of a small model by some 5e-4,
-// measured against float64. Reading a picture back takes about a millisecond of processor time, beside the step; of a ViT-B/32 step over eight
-// pictures it was 1 % where a single block is tuned, so there is no assembly for it. That step took, with all at hand,
-// 6.3 s of processor time with every block tuned, 3.0 s from block 6, 1.5 s from block 9, 0.56 s from block 11 (the least of
-// three each, on a busy machine).
+// measured against float64.
+//
+// Processor time of a ViT-B/32 step over eight pictures of 144 patches and 40 tokens with all at hand, and of finding and
+// reading the eight entries beside it (the least of four steps or more each, on a busy machine). The last block is computed for
+// the class token alone, so where nothing else is tuned there is little left, of which bringing rows back to float32 is part:
+//
+//	                 step       reading
+//	all blocks       5.4 s
+//	from block 6     2.5 s      3 ms
+//	from block 9     0.99 s     3 ms
+//	from block 11    0.018 s    3 ms
 //
 // What it costs in accuracy depends on the weights and the data, and is to be measured there. On drawn pictures it costs
 // nothing that three seeds on each of two backbones would show, and takes half of the time: 20 classes in 5 phases of 6 epochs,

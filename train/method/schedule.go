@@ -140,11 +140,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
 		done++
 		if o.Progress != nil {
-			step.Tokens, step.FLOP = n.count(batch)
-			if o.Old > 0 && n.o.Distill.Weight > 0 {
-				_, teacher := Count(n.Weights.Config, batch, n.Classes, vilt.LearnsNothing)
-				step.FLOP += teacher
-			}
+			step.Tokens, step.FLOP = n.count(batch, o.Old)
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {

@@ -19,9 +19,12 @@ type Options struct {
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
 	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
-	// the pooler reads. And it keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a
-	// row and block.
+	// the pooler reads. It does what KeepAttentions does, and each of the 2·Depth+1 outputs of the stream has memory of its own,
+	// D values a row, beside another graph too.
 	KeepLayers bool
+	// KeepAttentions keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
+	// block, but for the last one, which has its input at hand.
+	KeepAttentions bool
 	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that of its layers
 	// only the features and the last block's attentions are there after a run: see [Encoder.Hidden].
 	LastOnly bool
@@ -94,7 +97,8 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers, ForgetAttention: o.ForgetAttention}, whole: o.KeepLayers, weights: w, from: o.FromBlock}
+	scratch := &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers || o.KeepAttentions, ForgetAttention: o.ForgetAttention}
+	e := &Encoder{Config: c, Packing: p, Scratch: scratch, whole: o.KeepLayers, weights: w, from: o.FromBlock}
 	if err := o.checkPart(c); err != nil {
 		return nil, err
 	}
