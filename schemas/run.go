@@ -95,7 +95,14 @@ type Checkpoint struct {
 	Report      Phase         `json:"report"`
 	AccuracyRow []float64     `json:"accuracy_row"` // of the matrix
 	Budgets     map[int]int64 `json:"budgets"`      // by class, in the order learned, in the budget's unit
-	// Worths is what examples of each class cost whole, in herding's order, as far as a budget of samples in all needs it.
-	Worths  map[int][]int64   `json:"worths,omitempty"`
+	// Worths is what samples of each class are worth, where a budget of samples in all needs it.
+	Worths  map[int]Worth     `json:"worths,omitempty"`
 	Gallery []GalleryExemplar `json:"gallery"` // of this phase
+}
+
+// Worth is what the train examples of a class take whole, in the budget's unit.
+type Worth struct {
+	Largest  int64 `json:"largest"`
+	Total    int64 `json:"total"`
+	Examples int   `json:"examples"`
 }

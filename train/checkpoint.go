@@ -32,12 +32,12 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	if err := schemas.WriteExemplars(filepath.Join(partial, "memory.arrow"), r.store.All()); err != nil {
 		return err
 	}
-	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Worths: map[int][]int64{}, Gallery: append([]schemas.GalleryExemplar{}, gallery...)}
+	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Worths: map[int]schemas.Worth{}, Gallery: append([]schemas.GalleryExemplar{}, gallery...)}
 	for label, b := range r.store.Budgets() {
 		c.Budgets[label] = int64(b)
 	}
 	for label, w := range r.worths {
-		c.Worths[label] = w
+		c.Worths[label] = schemas.Worth(w)
 	}
 	if err := schemas.WriteJSON(filepath.Join(partial, "phase.json"), c); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (r *run) resumePhases() error {
 			budgets[label] = memory.Budget(b)
 		}
 		for label, w := range c.Worths {
-			r.worths[label] = w
+			r.worths[label] = memory.Worth(w)
 		}
 		if err := r.store.Restore(exemplars, budgets); err != nil {
 			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)

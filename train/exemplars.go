@@ -17,7 +17,7 @@ type MemoryOptions struct {
 	Exemplars string // none, raw, masked (the default), mrdc or cim
 
 	// Exactly one of three; default: Budget 5.
-	Budget      float64 // for each class, in samples: what that many of its examples take whole
+	Budget      float64 // for each class, in samples, as memory.Worth counts them
 	BudgetTotal float64 // in all, in samples, shared by the classes seen
 	BudgetBytes int64   // in all, shared by the classes seen
 	BudgetUnit  string  // what the budget counts: stored (the default), pixels or tokens

@@ -227,15 +227,16 @@ func TestRivals(t *testing.T) {
 			}
 		}
 	}
-	raw := reports["raw"].Phases[0]
-	if raw.MemoryUsedBytes != raw.MemoryBudgetBytes || raw.ExemplarsPerClass != 2 {
-		t.Errorf("raw exemplars do not fill their budget: %+v", raw)
-	}
 	for kind, r := range reports {
-		p := r.Phases[0] // later on, what is learned depends on the kind, and herding's order with it
-		if p.MemoryBudgetBytes != raw.MemoryBudgetBytes {
-			t.Errorf("the budget of %s exemplars is %d, of raw ones %d", kind, p.MemoryBudgetBytes, raw.MemoryBudgetBytes)
+		for i, p := range r.Phases { // whatever the kind has learned
+			if raw := reports["raw"].Phases[i]; p.MemoryBudgetBytes != raw.MemoryBudgetBytes {
+				t.Errorf("phase %d: the budget of %s exemplars is %d, of raw ones %d", i, kind, p.MemoryBudgetBytes, raw.MemoryBudgetBytes)
+			}
+			if kind == "raw" && (p.ExemplarsPerClass < 1.5 || p.ExemplarsPerClass > 3 || p.MemoryUsedBytes < p.MemoryBudgetBytes/2) {
+				t.Errorf("phase %d: 2 samples a class are worth %g raw exemplars", i, p.ExemplarsPerClass)
+			}
 		}
+		p := r.Phases[0]
 		if (p.TokenFraction < 1) != (kind == "masked") || (p.PixelFraction < 1) != (kind == "masked" || kind == "cim") {
 			t.Errorf("%s: %g of the tokens, %g of the pixels", kind, p.TokenFraction, p.PixelFraction)
 		}
@@ -319,7 +320,7 @@ func TestSharesAreDrawnAsFarAsNeeded(t *testing.T) {
 			return memory.Exemplar{Pixels: make([]byte, c.bytes)}, nil, drawn <= c.n
 		}})
 	}
-	shares, err := r.shares(t.Context(), 0, pools)
+	shares, err := r.shares(0, pools)
 	if err != nil || !slices.Equal(shares, []float64{40, 110, 150}) {
 		t.Errorf("shares %v (%v)", shares, err)
 	}
@@ -328,8 +329,8 @@ func TestSharesAreDrawnAsFarAsNeeded(t *testing.T) {
 	}
 }
 
-// TestRivalsHerdByWhatTheyStore: the order of mrdc and cim is herding's by the features of the stored pictures, and of the
-// exemplars' worth by those of the whole ones.
+// TestRivalsHerdByWhatTheyStore: the order of mrdc and cim is herding's by the features of the stored pictures, which need not
+// be that of the whole ones.
 func TestRivalsHerdByWhatTheyStore(t *testing.T) {
 	for kind, m := range map[string]MemoryOptions{
 		"mrdc": {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{1}}, "cim": {Exemplars: "cim", Box: memory.BoxOptions{Ratio: 256}},
@@ -373,7 +374,7 @@ func TestRivalsHerdByWhatTheyStore(t *testing.T) {
 				t.Errorf("%s: class %d is stored in the order %v, not %v", kind, label, got, want)
 			}
 			if got, want := p.whole, order(false); !slices.Equal(got, want) {
-				t.Errorf("%s: class %d is appraised in the order %v, not %v", kind, label, got, want)
+				t.Errorf("%s: class %d as it is has the order %v, not %v", kind, label, got, want)
 			}
 			if !slices.Equal(p.order, p.whole) {
 				others++

@@ -26,10 +26,10 @@ type pool struct {
 	phase int
 	place int // in the order learned
 	items dataset.Subset
-	whole []int // herding's order by the features of the examples as they are, in which a sample's worth is counted
+	whole []int // herding's order by the features of the examples as they are
 	order []int // the order in which candidates are stored
 
-	worth   memory.Worth // of the first examples of whole
+	worth   memory.Worth // of its examples; none with a budget in bytes
 	quality int          // of mrdc
 	boxes   []schemas.Box
 	maps    [][]float32 // the class token's attention, by row; of cim
@@ -60,6 +60,9 @@ func (r *run) pool(ctx context.Context, t, label int) (*pool, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := p.appraise(batch); err != nil {
+			return nil, err
+		}
 		out, err := r.learner.Infer(batch, attention)
 		if err != nil {
 			return nil, err
@@ -83,20 +86,13 @@ func (r *run) pool(ctx context.Context, t, label int) (*pool, error) {
 	n := p.items.Len()
 	p.whole = memory.Herd(features, len(features)/n)
 	p.order = p.whole
-	samples := r.o.Memory.Budget
-	if r.o.Memory.BudgetTotal > 0 {
-		samples = r.total() / float64(r.seen(t))
-	}
-	if err := p.appraise(ctx, samples); err != nil {
-		return nil, err
-	}
 	switch {
 	case cim:
 		p.order = memory.Herd(compressed, len(compressed)/n)
 	case r.o.Memory.Exemplars == memory.MRDC:
-		budget := p.worth.Of(samples)
-		if r.o.Memory.BudgetBytes > 0 {
-			budget = memory.Budget(r.o.Memory.BudgetBytes / int64(r.seen(t)))
+		budget := p.worth.Of(r.o.Memory.Budget)
+		if r.o.Memory.Budget == 0 {
+			budget = r.amount(r.total()/float64(r.seen(t)), p.worth)
 		}
 		if err := p.chooseQuality(ctx, features, budget); err != nil {
 			return nil, err
@@ -180,18 +176,17 @@ func (p *pool) inBox(s dataset.Sample, box schemas.Box) (memory.Exemplar, error)
 	return p.r.o.Memory.Box.EncodeBox(s, box, p.r.patchPx(), p.r.o.Memory.codec())
 }
 
-// appraise sees to it that the worth of the first n samples is known, as far as there are as many.
-func (p *pool) appraise(ctx context.Context, n float64) error {
-	for len(p.worth) < len(p.whole) && float64(len(p.worth)) < n {
-		s, err := p.items.Sample(ctx, p.whole[len(p.worth)], nil)
-		if err != nil {
-			return err
-		}
+// appraise adds to what samples of the class are worth, where a budget is counted in them.
+func (p *pool) appraise(batch []dataset.Sample) error {
+	if p.r.o.Memory.BudgetBytes > 0 {
+		return nil
+	}
+	for _, s := range batch {
 		c, err := memory.WholeCost(s, p.r.patchPx(), p.r.o.Memory.codec())
 		if err != nil {
 			return err
 		}
-		p.worth = append(p.worth, c.In(p.r.store.Unit))
+		p.worth.Add(c.In(p.r.store.Unit))
 	}
 	return nil
 }
@@ -286,13 +281,7 @@ func (p *pool) all() iter.Seq2[memory.Exemplar, error] {
 }
 
 // demand is what all candidates would take, in samples or in the unit of the budget; infinite where they take more than bound.
-func (p *pool) demand(ctx context.Context, bound float64) (float64, error) {
-	samples := p.r.inSamples()
-	if samples {
-		if err := p.appraise(ctx, bound); err != nil {
-			return 0, err
-		}
-	}
+func (p *pool) demand(bound float64) (float64, error) {
 	limit, used := int64(p.r.amount(bound, p.worth)), int64(0)
 	for e, err := range p.all() {
 		if err != nil {
@@ -302,7 +291,7 @@ func (p *pool) demand(ctx context.Context, bound float64) (float64, error) {
 			return math.Inf(1), nil
 		}
 	}
-	if samples {
+	if p.r.inSamples() {
 		return p.worth.Samples(used), nil
 	}
 	return float64(used), nil

@@ -60,9 +60,12 @@
 // # Budgets
 //
 // A [Budget] is an amount in one of the three units, stored bytes by default, and what a [Store] uses never exceeds it. It
-// may be said in samples: one is worth what an example of the class takes whole, in herding's order ([Worth]). A budget in all
-// is dealt out by [Share]: a class that needs less than its share leaves the rest to the others. As nothing that was dropped
-// comes back, an old class needs what it still holds.
+// may be said in samples ([Worth]): a class's first one is worth what the largest of its train examples takes whole, each
+// further one the mean. One sample a class then leaves none empty; raw exemplars come to about the number said, to exactly
+// that where all examples of a class take the same, and to more where one is much larger than the rest; and the budget is the
+// same amount for every kind, method and phase, as the model has no say in it. A report has the counts that came of it. A
+// budget in all is dealt out by [Share]: a class that needs less than its share leaves the rest to the others. As nothing that
+// was dropped comes back, an old class needs what it still holds.
 //
 // Features and attention come in as plain slices, so everything here is tested without a network.
 package memory
