@@ -195,7 +195,8 @@ func TestRivals(t *testing.T) {
 			held := make([]int, p.Classes)
 			for _, e := range exemplars {
 				held[e.Label]++
-				if e.Codec != "jpeg" || (e.Box != nil) != (kind == "cim") || (len(e.PatchBits) > 0) != (kind == "masked") || kind != "mrdc" && e.Quality != 80 || e.Quality > 80 || e.FullBytes == 0 {
+				whole := int(memory.CostOf(e).StoredBytes) == e.FullBytes // where a box spares nothing
+				if e.Codec != "jpeg" || (e.Box != nil) != (kind == "cim" && !whole) || (len(e.PatchBits) > 0) != (kind == "masked") || kind != "mrdc" && e.Quality != 80 || e.Quality > 80 || e.FullBytes == 0 {
 					t.Errorf("%s: exemplar %s is stored as %s of quality %d, box %v, %d of %d bytes", kind, e.ID, e.Codec, e.Quality, e.Box, len(e.Pixels), e.FullBytes)
 				}
 			}
@@ -219,7 +220,7 @@ func TestRivals(t *testing.T) {
 				t.Errorf("%s: what is replayed of %s cannot be seen (%v)", kind, e.ID, err)
 			}
 			all := !slices.Contains(e.KeptPatch, false)
-			if e.Kind != kind || e.Quality == 0 || (e.Box != nil) != (kind == "cim") || all != (kind != "masked") || len(e.Attention) != e.GridH*e.GridW || len(e.Tokens) == 0 {
+			if e.Kind != kind || e.Quality == 0 || (e.Box != nil) != (kind == "cim" && e.StoredBytes < e.FullBytes) || all != (kind != "masked") || len(e.Attention) != e.GridH*e.GridW || len(e.Tokens) == 0 {
 				t.Errorf("%s: shown as %s of quality %d, box %v, kept %v", kind, e.Kind, e.Quality, e.Box, e.KeptPatch)
 			}
 			if slices.ContainsFunc(e.Tokens, func(k schemas.GalleryToken) bool { return !k.Kept }) != (kind == "masked") {
@@ -239,6 +240,42 @@ func TestRivals(t *testing.T) {
 		p := r.Phases[0]
 		if (p.TokenFraction < 1) != (kind == "masked") || (p.PixelFraction < 1) != (kind == "masked" || kind == "cim") {
 			t.Errorf("%s: %g of the tokens, %g of the pixels", kind, p.TokenFraction, p.PixelFraction)
+		}
+	}
+}
+
+// TestOneSampleLeavesNoClassEmpty: whatever the kind, the codec and the unit, an exemplar takes no more than the whole does, and
+// one sample a class is room for one.
+func TestOneSampleLeavesNoClassEmpty(t *testing.T) {
+	parts := map[string]memory.MaskOptions{memory.Masked: {Image: "ratio:1", Text: "ratio:1"}} // bitmaps that spare nothing
+	for _, kind := range []string{memory.Raw, memory.Masked, memory.MRDC, memory.CIM} {
+		for _, codec := range []string{schemas.CodecRaw, schemas.CodecJPEG} {
+			for _, unit := range memory.Units() {
+				for _, mask := range []memory.MaskOptions{{}, parts[kind]} {
+					o := MemoryOptions{Exemplars: kind, Codec: codec, BudgetUnit: string(unit), Budget: 1, Mask: mask}
+					if kind == memory.CIM {
+						o.Box.Threshold = 0.05 // nearly all is in the box
+					}
+					if (Options{Memory: o}).Validate() != nil { // not of this kind
+						continue
+					}
+					r := prepared(t, o)
+					if _, err := r.remember(t.Context(), 0, ""); err != nil {
+						t.Fatal(err)
+					}
+					for label := range testClasses {
+						held := r.store.OfClass(label)
+						if len(held) == 0 {
+							t.Errorf("%s, %s, %s: class %d is empty with a budget of %d", kind, codec, unit, label, r.store.Budgets()[label])
+						}
+						for _, e := range held {
+							if is, whole := memory.CostOf(e).In(unit), memory.FullCost(e).In(unit); is > whole {
+								t.Errorf("%s, %s, %s: exemplar %s takes %d, whole %d", kind, codec, unit, e.ID, is, whole)
+							}
+						}
+					}
+				}
+			}
 		}
 	}
 }

@@ -173,7 +173,21 @@ func (p *pool) requantised(s dataset.Sample, quality int) (memory.Exemplar, erro
 }
 
 func (p *pool) inBox(s dataset.Sample, box schemas.Box) (memory.Exemplar, error) {
-	return p.r.o.Memory.Box.EncodeBox(s, box, p.r.patchPx(), p.r.o.Memory.codec())
+	e, err := p.r.o.Memory.Box.EncodeBox(s, box, p.r.patchPx(), p.r.o.Memory.codec())
+	if err == nil && p.dearer(e) {
+		return p.entire(s)
+	}
+	return e, err
+}
+
+// dearer says whether a form takes more than the whole would.
+func (p *pool) dearer(e memory.Exemplar) bool {
+	return memory.CostOf(e).In(p.r.store.Unit) > memory.FullCost(e).In(p.r.store.Unit)
+}
+
+// entire is s stored whole.
+func (p *pool) entire(s dataset.Sample) (memory.Exemplar, error) {
+	return memory.Encode(s, memory.Mask{}, p.r.patchPx(), p.r.o.Memory.codec())
 }
 
 // appraise adds to what samples of the class are worth, where a budget is counted in them.
@@ -247,15 +261,18 @@ func (p *pool) forms(batch []dataset.Sample, at int) (func(i int, s dataset.Samp
 				a.Probs = make([]float32, size*size)
 			}
 			m := o.Mask.Mask(a, memory.Generator(p.r.o.Seed, string(s.ID)))
+			e, err := memory.Encode(s, m, patchPx, o.codec())
+			if err == nil && p.dearer(e) {
+				m = memory.Mask{}
+				e, err = p.entire(s)
+			}
 			if at+i == 0 {
 				p.first = looked{m, a}
 			}
-			return memory.Encode(s, m, patchPx, o.codec())
+			return e, err
 		}, nil
 	}
-	return func(_ int, s dataset.Sample) (memory.Exemplar, error) {
-		return memory.Encode(s, memory.Mask{}, patchPx, o.codec())
-	}, nil
+	return func(_ int, s dataset.Sample) (memory.Exemplar, error) { return p.entire(s) }, nil
 }
 
 // all yields the candidates from the first on, those again that were drawn.
@@ -326,6 +343,8 @@ func (p *pool) show(ctx context.Context, e memory.Exemplar) (schemas.GalleryExem
 	}
 	if e.Box != nil {
 		g.Box = &schemas.GalleryBox{X: e.Box.X, Y: e.Box.Y, W: e.Box.W, H: e.Box.H}
+	}
+	if p.maps != nil {
 		g.Attention = p.maps[i]
 	}
 	if g.KeptPatch == nil {
