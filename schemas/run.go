@@ -23,10 +23,12 @@ type Run struct {
 	Digest        string `json:"digest"`
 	WeightsCommit string `json:"weights_commit,omitempty"` // of weights given as hf:OWNER/NAME: the Hub's, 40 hexadecimal digits
 	// WeightsDigest is of the encoder alone and its vocabulary: what tuned values of the run are to be used with.
-	WeightsDigest string     `json:"weights_digest,omitempty"`
-	Classes       []RunClass `json:"classes,omitempty"` // that the run learns, in the order learned
-	CPU           string     `json:"cpu"`               // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
-	Program       Program    `json:"program"`
+	WeightsDigest string `json:"weights_digest,omitempty"`
+	// DataDigest is of the dataset's rows that the run reads. Paths may be written alike and lead to other data.
+	DataDigest string     `json:"data_digest,omitempty"`
+	Classes    []RunClass `json:"classes,omitempty"` // that the run learns, in the order learned
+	CPU        string     `json:"cpu"`               // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
+	Program    Program    `json:"program"`
 }
 
 // Report is RUN/report.json: what came out. Accuracies are fractions in [0,1].
