@@ -70,7 +70,7 @@ func (o MemoryOptions) WithDefaults() MemoryOptions {
 		if len(o.MRDCQualities) == 0 {
 			o.MRDCQualities = slices.DeleteFunc([]int{10, 25, 50, 75, 90}, func(q int) bool { return q > o.JPEGQuality })
 		}
-		if o.MRDCEpsilon == 0 {
+		if o.MRDCEpsilon == 0 && len(o.MRDCQualities) != 1 {
 			o.MRDCEpsilon = 0.1
 		}
 	case memory.CIM:
@@ -148,7 +148,7 @@ func (o MemoryOptions) settings() []setting {
 		{"mask_text", o.Mask.Text, o.Mask.Text != "", masked},
 		{"mask_score", o.Mask.Score, o.Mask.Score != "", masked},
 		{"mrdc_qualities", o.MRDCQualities, o.MRDCQualities != nil, is(memory.MRDC)},
-		{"mrdc_epsilon", o.MRDCEpsilon, o.MRDCEpsilon != 0, is(memory.MRDC)},
+		{"mrdc_epsilon", o.MRDCEpsilon, o.MRDCEpsilon != 0, cmp.Or(is(memory.MRDC), only(len(o.MRDCQualities) != 1, "where there is one quality to choose from"))},
 		{"cim_ratio", o.Box.Ratio, o.Box.Ratio != 0, is(memory.CIM)},
 		{"cim_threshold", o.Box.Threshold, o.Box.Threshold != 0, is(memory.CIM)},
 	}
@@ -244,10 +244,10 @@ func (o MemoryOptions) validateMRDC() error {
 	switch {
 	case o.Codec != schemas.CodecJPEG:
 		return fmt.Errorf("mrdc stores JPEGs of a lower quality than the run's: give codec jpeg, whose quality is what it is compared with")
-	case !(o.MRDCEpsilon > 0 && o.MRDCEpsilon < 1e9):
-		return fmt.Errorf("mrdc-epsilon %g: must be above 0", o.MRDCEpsilon)
 	case len(o.MRDCQualities) == 0:
 		return fmt.Errorf("mrdc-qualities: none is below the jpeg-quality of %d: give some", o.JPEGQuality)
+	case len(o.MRDCQualities) > 1 && !(o.MRDCEpsilon > 0 && o.MRDCEpsilon < 1e9):
+		return fmt.Errorf("mrdc-epsilon %g: must be above 0", o.MRDCEpsilon)
 	}
 	for i, q := range o.MRDCQualities {
 		if q < 1 || q > o.JPEGQuality || i > 0 && q <= o.MRDCQualities[i-1] {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/png"
 	"math/rand/v2"
@@ -134,6 +135,8 @@ func TestMemoryOptionsRefuse(t *testing.T) {
 		"must increase from 1 to the jpeg-quality of 90": {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{50, 95}},
 		"must increase":                                  {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{50, 50}},
 		"none is below the jpeg-quality of 5":            {Exemplars: "mrdc", Codec: "jpeg", JPEGQuality: 5},
+		"mrdc-epsilon has no effect where there is one":  {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{50}, MRDCEpsilon: 0.3},
+		"mrdc-epsilon has no effect where":               {Exemplars: "mrdc", Codec: "jpeg", JPEGQuality: 20, MRDCEpsilon: 0.3}, // of the defaults 10 is left
 		"mrdc-epsilon -1":                                {Exemplars: "mrdc", Codec: "jpeg", MRDCEpsilon: -1},
 		"cim keeps every token":                          {Exemplars: "cim", BudgetUnit: "tokens"},
 		"ratio 5":                                        {Exemplars: "cim", Box: memory.BoxOptions{Ratio: 5}},
@@ -165,7 +168,12 @@ func TestMemoryOptionsRefuse(t *testing.T) {
 			t.Errorf("defaults filled in twice: %+v, not %+v", twice, once)
 		}
 	}
-	// what only the model shows
+	// what only data and model show
+	single := testRun(t)
+	single.Protocol, single.Learning.Distill = Protocol{Init: testClasses, Increment: 2}, 1
+	if _, err := Run(t.Context(), single); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "distillation has no effect in a single phase, which these 5 classes are") {
+		t.Errorf("distillation in one phase of all classes: %v", err)
+	}
 	for words, o := range map[string]MemoryOptions{"attention of block \"2\": the model has 2": masked(memory.MaskOptions{Layer: "2"}), "attention of head \"3\"": {Exemplars: "cim", Mask: memory.MaskOptions{Heads: "3"}}} {
 		run := testRun(t)
 		run.Memory = o

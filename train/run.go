@@ -120,6 +120,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.phases, err = r.o.deal(labels); err != nil {
 		return "", err
 	}
+	if r.o.Learning.Distill != 0 && len(r.phases) == 1 { // which init and increment show with the classes only
+		return "", fmt.Errorf("distillation has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", len(labels), ErrOptions)
+	}
 	if err := r.checkRows(labels); err != nil {
 		return "", err
 	}
