@@ -180,7 +180,7 @@ func (o MemoryOptions) validate() error {
 	for _, s := range o.settings() {
 		switch {
 		case s.given && !o.keeps():
-			return fmt.Errorf("%s has no effect without exemplars: leave it out, or choose raw or masked exemplars", s.words())
+			return fmt.Errorf("%s has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars", s.words())
 		case s.given && s.idle != "":
 			return fmt.Errorf("%s has no effect %s: leave it out", s.words(), s.idle)
 		case s.given && strings.HasPrefix(s.name, "budget") && s.name != "budget_unit":
