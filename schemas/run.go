@@ -100,6 +100,21 @@ type Checkpoint struct {
 	// Worths is what samples of each class are worth, where a budget of samples in all needs it.
 	Worths  map[int]Worth     `json:"worths,omitempty"`
 	Gallery []GalleryExemplar `json:"gallery"` // of this phase
+	// Qualities is how mrdc chose for each class of this phase.
+	Qualities map[int]ClassQuality `json:"qualities,omitempty"`
+}
+
+// ClassQuality is the quality of JPEG that a class is stored in.
+type ClassQuality struct {
+	Quality int             `json:"quality"`
+	Tried   []QualityChoice `json:"tried"`
+}
+
+// QualityChoice is one quality of JPEG that a class could be stored in.
+type QualityChoice struct {
+	Quality int     `json:"quality"`
+	Count   int     `json:"count"` // exemplars of that quality in the budget
+	Ratio   float64 `json:"ratio"` // volume of their features to the volume of those of as many originals
 }
 
 // Worth is what the train examples of a class take whole, in the budget's unit.

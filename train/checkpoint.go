@@ -39,6 +39,7 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	for label, w := range r.worths {
 		c.Worths[label] = schemas.Worth(w)
 	}
+	c.Qualities = r.chosen
 	if err := schemas.WriteJSON(filepath.Join(partial, "phase.json"), c); err != nil {
 		return err
 	}

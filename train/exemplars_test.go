@@ -200,8 +200,23 @@ func TestRivals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			var c schemas.Checkpoint
+			if err := schemas.ReadJSON(filepath.Join(o.Out, fmt.Sprintf("phase-%02d", i), "phase.json"), schemas.PhaseHeader, &c); err != nil {
+				t.Fatal(err)
+			}
+			if fresh := p.Classes - []int{0, 3, 4}[i]; kind != "mrdc" && c.Qualities != nil || kind == "mrdc" && len(c.Qualities) != fresh {
+				t.Errorf("%s: phase %d chose %v", kind, i, c.Qualities)
+			}
+			for label, q := range c.Qualities {
+				if len(q.Tried) != 4 || q.Quality != memory.Choose(q.Tried, 0.1).Quality {
+					t.Errorf("class %d: quality %d of %+v", label, q.Quality, q.Tried)
+				}
+			}
 			held := make([]int, p.Classes)
 			for _, e := range exemplars {
+				if q, fresh := c.Qualities[e.Label]; fresh && e.Quality != q.Quality {
+					t.Errorf("exemplar %s is of quality %d, the class's is %d", e.ID, e.Quality, q.Quality)
+				}
 				held[e.Label]++
 				whole := int(memory.CostOf(e).StoredBytes) == e.FullBytes // where a box spares nothing
 				if e.Codec != "jpeg" || (e.Box != nil) != (kind == "cim" && !whole) || (len(e.PatchBits) > 0) != (kind == "masked") || kind != "mrdc" && e.Quality != 80 || e.Quality > 80 || e.FullBytes == 0 {

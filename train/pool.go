@@ -160,10 +160,12 @@ func (p *pool) chooseQuality(ctx context.Context, originals []float32, budget me
 		count := int(float64(budget) / (float64(sizes[q]) / float64(n)))
 		count = max(1, min(n, count))
 		orders[q] = memory.Herd(features[q], d)
-		ratio := math.Exp(memory.LogVolume(pick(features[q], orders[q][:count]), d) - memory.LogVolume(pick(originals, p.whole[:count]), d))
+		log := memory.LogVolume(pick(features[q], orders[q][:count]), d) - memory.LogVolume(pick(originals, p.whole[:count]), d)
+		ratio := min(math.Exp(log), math.MaxFloat64) // infinite is no number of JSON
 		choices = append(choices, memory.QualityChoice{Quality: q, Count: count, Ratio: ratio})
 	}
 	p.quality = memory.Choose(choices, r.o.Memory.MRDCEpsilon).Quality
+	r.chosen[p.place] = schemas.ClassQuality{Quality: p.quality, Tried: choices}
 	p.order = orders[p.quality]
 	return nil
 }

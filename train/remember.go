@@ -19,6 +19,7 @@ func (r *run) prepareMemory(c vilt.Config) error {
 	o := r.o.Memory
 	r.shape = c
 	r.store.Unit, r.worths = memory.Unit(o.BudgetUnit), map[int]memory.Worth{}
+	r.chosen = map[int]schemas.ClassQuality{}
 	if !o.keeps() {
 		return nil
 	}
@@ -39,6 +40,7 @@ func (r *run) remember(ctx context.Context, t int, stage string) ([]schemas.Gall
 	if !r.o.Memory.keeps() {
 		return nil, nil
 	}
+	clear(r.chosen)
 	var pools []*pool
 	defer func() {
 		for _, p := range pools {

@@ -33,7 +33,8 @@ type run struct {
 	phases   [][]int     // labels of the dataset, by phase
 	position map[int]int // label of the dataset to place in the order learned
 	store    memory.Store
-	worths   map[int]memory.Worth // by place in the order learned, where a budget in all is counted in samples
+	worths   map[int]memory.Worth         // by place in the order learned, where a budget in all is counted in samples
+	chosen   map[int]schemas.ClassQuality // of mrdc: of the last phase's classes, by place in the order learned
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar

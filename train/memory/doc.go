@@ -26,9 +26,11 @@
 //
 // # Qualities
 //
-// For mrdc each class has one quality of JPEG: of those tried, the lowest whose exemplars, as many as the budget holds at the
-// class's average size, span the volume of features that as many originals do ([LogVolume], [Choose]). Features are those of
-// the present model. How near to one the ratio of volumes must be is not published; the default is a tenth, which on drawn
+// For mrdc each class has one quality of JPEG. Of each that is tried it is seen how many exemplars the budget holds at the
+// class's average size, and whether these span the volume of features that as many originals do ([LogVolume]); of the
+// qualities that do, the one that holds the most exemplars is taken, and the better one where two hold as many ([Choose]).
+// phase.json has for each class the quality, and counts and ratios of all that were tried. Features are those of the present
+// model. How near to one the ratio of volumes must be is not published; the default is a tenth, which on drawn
 // pictures tells qualities that are seen to differ from such that are not.
 //
 // # Boxes
