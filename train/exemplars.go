@@ -180,9 +180,9 @@ func (o MemoryOptions) validate() error {
 	for _, s := range o.settings() {
 		switch {
 		case s.given && !o.keeps():
-			return fmt.Errorf("%s has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars", s.words())
+			return Idlef("%s has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars", s.words())
 		case s.given && s.idle != "":
-			return fmt.Errorf("%s has no effect %s: leave it out", s.words(), s.idle)
+			return Idlef("%s has no effect %s: leave it out", s.words(), s.idle)
 		case s.given && strings.HasPrefix(s.name, "budget") && s.name != "budget_unit":
 			budgets++
 		}
@@ -192,9 +192,9 @@ func (o MemoryOptions) validate() error {
 	}
 	switch {
 	case budgets > 1 && o.BudgetTotal == 0:
-		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
+		return Idlef("give the budget in samples a class or in bytes, not both")
 	case budgets > 1:
-		return fmt.Errorf("give one of budget, budget-total and budget-bytes: they take the place of one another")
+		return Idlef("give one of budget, budget-total and budget-bytes: they take the place of one another")
 	}
 	if err := o.validateBudget(); err != nil {
 		return err

@@ -69,7 +69,7 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingDistillTemperature, l.DistillTemperature != 0},
 	} {
 		if s.given && !slices.Contains(spec.Reads, s.setting) {
-			return fmt.Errorf("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
+			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
 		}
 	}
 	if _, err := dataset.ParseAugment(l.Augment); err != nil {
@@ -77,13 +77,13 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 	}
 	switch {
 	case l.DistillTemperature != 0 && l.Distill == 0:
-		return fmt.Errorf("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
+		return Idlef("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
 	case l.Distill != 0 && phases == 1:
-		return fmt.Errorf("distillation has no effect in a single phase: leave it out, or choose more phases")
+		return Idlef("distillation has no effect in a single phase: leave it out, or choose more phases")
 	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
 		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
 	case l.Mixing != "" && !keeps:
-		return fmt.Errorf("mixing has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars")
+		return Idlef("mixing has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars")
 	case !(l.MaskNew >= 0 && l.MaskNew < 1):
 		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
 	}

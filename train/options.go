@@ -127,7 +127,7 @@ func (o Options) validate() error {
 		return err
 	}
 	if o.Memory.keeps() && !spec.Replays {
-		return fmt.Errorf("exemplars have no effect with method %s, which keeps no memory: leave them out", spec.Name)
+		return Idlef("exemplars have no effect with method %s, which keeps no memory: leave them out", spec.Name)
 	}
 	if strings.HasPrefix(o.Weights, hub.Scheme) {
 		if _, err := hub.Parse(o.Weights); err != nil {
@@ -138,7 +138,7 @@ func (o Options) validate() error {
 	case o.TuneFromBlock < 0:
 		return fmt.Errorf("tune-from-block: %d: must be 1 or more, or 0 for all blocks", o.TuneFromBlock)
 	case o.TuneFromBlock > 0 && !slices.Contains(spec.Reads, method.SettingTuneFromBlock):
-		return fmt.Errorf("tune-from-block has no effect on method %s: leave it out", o.Method)
+		return Idlef("tune-from-block has no effect on method %s: leave it out", o.Method)
 	}
 	pictures := o.Pictures
 	if o.TuneFromBlock > 0 && pictures.Dir == "" {

@@ -37,7 +37,7 @@ func (f protocolFlags) validate() error {
 	}
 	switch {
 	case f.Phases != nil && (f.Init != nil || f.Increment != nil):
-		return errors.New("--phases: give it or --init and --increment, not both")
+		return train.Idlef("--phases: give it or --init and --increment, not both")
 	case f.Init != nil && f.Increment == nil:
 		return fmt.Errorf("--init=%d needs --increment, the number of classes of the phases after the first", *f.Init)
 	case f.Seed != nil && len(f.Seeds) > 0:

@@ -144,11 +144,11 @@ type trainCmd struct {
 func (c *trainCmd) Validate() error {
 	switch {
 	case c.Repair != nil && c.options(&env{}, "").WithDefaults().Memory.Exemplars == memory.None:
-		return errors.New("--repair has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars and a method that replays them")
+		return train.Idlef("--repair has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars and a method that replays them")
 	case c.FromBlock != nil && *c.FromBlock < 1:
 		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
 	case c.Model != "" && c.Weights != "random":
-		return fmt.Errorf("--model=%s has no effect beside --weights=%s, which has a shape of its own: leave it out", c.Model, c.Weights)
+		return train.Idlef("--model=%s has no effect beside --weights=%s, which has a shape of its own: leave it out", c.Model, c.Weights)
 	case c.Model != "":
 		if _, err := vilt.Preset(c.Model); err != nil {
 			return fmt.Errorf("--model: %w", err)

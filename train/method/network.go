@@ -43,6 +43,8 @@ type NetworkOptions struct {
 	Head    string // kind of classifier: see [Heads]; default linear
 	Distill Distill
 	Seed    uint64 // of classifiers that are drawn
+
+	ForgetAttention bool // computes attention's probabilities again for its derivative: see [vilt.Options]
 }
 
 // partial is a Tuner of which nothing is before a block: the part of the encoder below is run once for a sample.
@@ -125,7 +127,7 @@ func (n *Network) compile(train, layers bool) (*machine, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
-	o := vilt.Options{Train: train && n.Tuner == nil, ForwardOnly: !train || n.frozen(), LastOnly: train && n.frozen(), KeepLayers: layers}
+	o := vilt.Options{Train: train && n.Tuner == nil, ForwardOnly: !train || n.frozen(), LastOnly: train && n.frozen(), KeepLayers: layers, ForgetAttention: n.o.ForgetAttention}
 	if !train {
 		o.Beside = n.train.encoder
 	}

@@ -25,6 +25,9 @@ type Options struct {
 	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that of its layers
 	// only the features and the last block's attentions are there after a run: see [Encoder.Hidden].
 	LastOnly bool
+	// ForgetAttention computes the probabilities of attention again on the way back instead of keeping them, which takes some
+	// hundredth longer and saves H·S values a row and block, S being the rows of the longest sequence in whole cache lines.
+	ForgetAttention bool
 	// Beside, if not nil, is the encoder of another graph, for batches as large, that never runs at the same time: pixels
 	// and scratch lie in its memory. Forward-only and without KeepLayers, the stream does as well, and what it is within the
 	// encoder is lost: see [Encoder.Hidden]. The other graph's layers are then lost too, until it runs again.
@@ -91,7 +94,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, whole: o.KeepLayers, weights: w, from: o.FromBlock}
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers, ForgetAttention: o.ForgetAttention}, whole: o.KeepLayers, weights: w, from: o.FromBlock}
 	if err := o.checkPart(c); err != nil {
 		return nil, err
 	}
