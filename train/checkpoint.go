@@ -17,7 +17,7 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-func (r *run) phaseDir(t int) string { return filepath.Join(r.o.Out, fmt.Sprintf("phase-%02d", t)) }
+func (r *run) phaseDir(t int) string { return filepath.Join(r.o.Out, phaseName(t)) }
 
 // save makes the folder of phase t appear whole.
 func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
@@ -99,16 +99,8 @@ func (r *run) resumePhases() error {
 		if err := r.store.Restore(exemplars, budgets); err != nil {
 			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
-		tuner := filepath.Join(r.phaseDir(t), "tuner.safetensors")
-		saved, metadata, err := vilt.ReadSafetensorsMetadata(tuner)
-		if err == nil {
-			err = schemas.TunerHeader.CheckMetadata(tuner, metadata)
-		}
-		if err != nil {
+		if err := restoreTuner(r.learner, r.phaseDir(t)); err != nil {
 			return fmt.Errorf("resume: %w", err)
-		}
-		if err := method.Restore(r.learner, saved); err != nil {
-			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
 	}
 	return nil

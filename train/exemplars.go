@@ -82,8 +82,7 @@ func (o MemoryOptions) WithDefaults() MemoryOptions {
 
 // keeps says whether any exemplars are kept.
 func (o MemoryOptions) keeps() bool {
-	kind, err := memory.KindOf(o.Exemplars)
-	return err == nil && kind.Keeps
+	return o.Exemplars != memory.None && memory.CheckKind(o.Exemplars) == nil
 }
 
 func (o MemoryOptions) codec() memory.Codec {
@@ -173,7 +172,7 @@ func (s setting) words() string {
 
 // validate refuses what cannot be and what would have no effect. Defaults are filled in.
 func (o MemoryOptions) validate() error {
-	if _, err := memory.KindOf(o.Exemplars); err != nil {
+	if err := memory.CheckKind(o.Exemplars); err != nil {
 		return err
 	}
 	budgets := 0

@@ -75,39 +75,39 @@ func remembered(t *testing.T, m MemoryOptions) (exemplars []memory.Exemplar, bud
 // what is remembered or replayed, and what it does not read is refused by its name.
 func TestEveryKeyHasAnEffectOrIsRefused(t *testing.T) {
 	for _, kind := range memory.Kinds() {
-		base := baseOf(kind.Name)
+		base := baseOf(kind)
 		plain := Options{Memory: base}.Settings()
 		var exemplars []memory.Exemplar
 		var budgets map[int]memory.Budget
 		var replayed []dataset.Sample
-		if kind.Keeps {
+		if kind != memory.None {
 			exemplars, budgets, replayed = remembered(t, base)
 		}
 		for _, key := range memoryKeys {
 			o := base
 			key.set(&o)
 			err := Options{Memory: o}.Validate()
-			if !slices.Contains(strings.Fields(key.kinds), kind.Name) {
-				if key.name == "codec" || key.name == "budget_unit" && kind.Keeps { // mrdc has no other
+			if !slices.Contains(strings.Fields(key.kinds), kind) {
+				if key.name == "codec" || key.name == "budget_unit" && kind != memory.None { // mrdc has no other
 					continue
 				}
 				words := setting{name: key.name}.words()
 				if err == nil || !strings.Contains(err.Error(), words+" has no effect") && !strings.Contains(err.Error(), "codec has no effect") {
-					t.Errorf("%s with %s exemplars: %v", key.name, kind.Name, err)
+					t.Errorf("%s with %s exemplars: %v", key.name, kind, err)
 				}
 				continue
 			}
 			if err != nil {
-				t.Errorf("%s with %s exemplars: %v", key.name, kind.Name, err)
+				t.Errorf("%s with %s exemplars: %v", key.name, kind, err)
 				continue
 			}
 			settings := Options{Memory: o}.Settings()
 			if settings[key.name] == nil || reflect.DeepEqual(settings[key.name], plain[key.name]) {
-				t.Errorf("%s with %s exemplars: run.json has %v, and %v without", key.name, kind.Name, settings[key.name], plain[key.name])
+				t.Errorf("%s with %s exemplars: run.json has %v, and %v without", key.name, kind, settings[key.name], plain[key.name])
 			}
 			e, b, s := remembered(t, o)
 			if reflect.DeepEqual(e, exemplars) && reflect.DeepEqual(b, budgets) && reflect.DeepEqual(s, replayed) {
-				t.Errorf("%s with %s exemplars changes neither what is remembered nor what is replayed", key.name, kind.Name)
+				t.Errorf("%s with %s exemplars changes neither what is remembered nor what is replayed", key.name, kind)
 			}
 		}
 	}
