@@ -83,7 +83,7 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
 		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
 	case l.Mixing != "" && !keeps:
-		return Idlef("mixing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
+		return Idlef("mixing has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars")
 	case !(l.MaskNew >= 0 && l.MaskNew < 1):
 		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
 	}

@@ -88,10 +88,28 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 	if m.learner, err = method.New(s.Method, b.weights, m.all, s.methodOptions()); err != nil {
 		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
+	if err = beginAll(m.learner, m.Classes); err != nil {
+		return nil, fmt.Errorf("run %s: %w", dir, err)
+	}
 	if err = restoreTuner(m.learner, filepath.Join(dir, phaseName(m.Phase-1))); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// beginAll begins the phases of classes in turn, as far as the last one's: a learner's state may grow with each.
+func beginAll(l method.Learner, classes []schemas.RunClass) error {
+	old := 0
+	for i, c := range classes {
+		if i+1 < len(classes) && classes[i+1].Phase == c.Phase {
+			continue
+		}
+		if err := l.Begin(method.Phase{Index: c.Phase, Old: old, Seen: i + 1}); err != nil {
+			return err
+		}
+		old = i + 1
+	}
+	return nil
 }
 
 // Close gives memory and the cache back.

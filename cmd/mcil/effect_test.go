@@ -108,14 +108,3 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 		}
 	}
 }
-
-func TestMeanAndDeviation(t *testing.T) {
-	for _, c := range []struct {
-		v               []float64
-		mean, deviation float64
-	}{{[]float64{4}, 4, 0}, {[]float64{1, 3}, 2, 1.4142135623730951}, {[]float64{2, 4, 4, 4, 5, 5, 7, 9}, 5, 2.1380899352993952}} {
-		if mean, deviation := meanAndDeviation(c.v); mean-c.mean > 1e-12 || c.mean-mean > 1e-12 || deviation-c.deviation > 1e-12 || c.deviation-deviation > 1e-12 {
-			t.Errorf("of %v: %g ± %g, not %g ± %g", c.v, mean, deviation, c.mean, c.deviation)
-		}
-	}
-}

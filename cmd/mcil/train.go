@@ -144,7 +144,7 @@ type trainCmd struct {
 func (c *trainCmd) Validate() error {
 	switch {
 	case c.Repair != nil && c.options(&env{}, "").WithDefaults().Memory.Exemplars == memory.None:
-		return train.Idlef("--repair has no effect without exemplars: leave it out, or choose raw or masked exemplars and a method that replays them")
+		return train.Idlef("--repair has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars and a method that replays them")
 	case c.FromBlock != nil && *c.FromBlock < 1:
 		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
 	case c.Model != "" && c.Weights != "random":

@@ -17,8 +17,8 @@ type (
 	Stat  = schemas.Stat
 )
 
-// newStat returns the mean and the sample standard deviation of v, by the two-pass formula.
-func newStat(v []float64) Stat {
+// NewStat returns the mean and the sample standard deviation of v, by the two-pass formula.
+func NewStat(v []float64) Stat {
 	s := Stat{N: len(v)}
 	if s.N == 0 {
 		return s
@@ -207,7 +207,7 @@ func overRuns(runs []Run, f func(schemas.Report) (float64, bool)) (Stat, []float
 			v = append(v, x)
 		}
 	}
-	return newStat(v), v
+	return NewStat(v), v
 }
 
 func lastPhase(r schemas.Report) schemas.Phase { return r.Phases[len(r.Phases)-1] }
