@@ -105,7 +105,7 @@ func (o PretrainOptions) footprint(network method.Plan, e *dataset.Encoding, row
 // held is what a loader of so many samples holds of them when each takes so many bytes.
 func held(s method.Schedule, samples int, sampleBytes int64) int64 {
 	l := dataset.Loader{BatchSize: s.BatchSize, Workers: s.Workers}
-	return min(l.HeldBytes(sampleBytes), int64(s.Epochs*samples)*sampleBytes)
+	return min(l.HeldBytes(sampleBytes), int64(max(1, s.Epochs)*samples)*sampleBytes)
 }
 
 // collecting is by how many per cent a process that holds so many bytes lets its heap grow between two collections, and how

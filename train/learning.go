@@ -76,6 +76,8 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		return err
 	}
 	switch {
+	case spec.Still && l.copies():
+		return fmt.Errorf("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
 	case l.DistillTemperature != 0 && l.Distill == 0:
 		return fmt.Errorf("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
 	case l.Distill != 0 && phases == 1:

@@ -88,10 +88,29 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 	if m.learner, err = method.New(s.Method, b.weights, m.all, s.methodOptions()); err != nil {
 		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
+	for t := range m.Phase {
+		if err = m.learner.Begin(phaseOfRun(run.Classes, t)); err != nil {
+			return nil, fmt.Errorf("run %s: %w", dir, err)
+		}
+	}
 	if err = restoreTuner(m.learner, filepath.Join(dir, phaseName(m.Phase-1))); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// phaseOfRun is phase t of a run that has these classes.
+func phaseOfRun(classes []schemas.RunClass, t int) method.Phase {
+	p := method.Phase{Index: t}
+	for _, c := range classes {
+		if c.Phase < t {
+			p.Old++
+		}
+		if c.Phase <= t {
+			p.Seen++
+		}
+	}
+	return p
 }
 
 // Close gives memory and the cache back.

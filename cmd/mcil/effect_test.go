@@ -102,7 +102,11 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for m, want := range map[string]int{"ssf": 0, "linear": 1, "finetune": 31} { // linear has no blocks to tune; finetune has no memory, nor what is said of one
+	for m, want := range map[string]int{ // of the values above
+		"ssf": 0, "linear": 1, // which has no blocks to tune
+		"finetune":  31, // no memory, nor what is said of one
+		"simplecil": 46, // nor steps, nor a classifier
+	} {
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
 		}

@@ -103,6 +103,9 @@ type Spec struct {
 	// Replays says that it learns from exemplars of old classes beside the new ones' examples. Settings of the memory are
 	// refused where it does not.
 	Replays bool
+	// Still says that it takes no steps: of the schedule it reads how many examples go through the encoder at a time. The rest
+	// is refused, and what is done to examples for steps.
+	Still bool
 	// Reads lists the settings above that it reads; the others are refused.
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
@@ -112,7 +115,7 @@ type Spec struct {
 }
 
 // Specs lists the methods, the default first.
-func Specs() []Spec { return []Spec{ssf(), finetune(), linear()} }
+func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), simpleCIL()} }
 
 // Names lists the methods' names.
 func Names() (names []string) {

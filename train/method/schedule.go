@@ -47,6 +47,31 @@ func (s Schedule) WithDefaults() Schedule {
 	return s
 }
 
+// ScheduleOf returns s with the method's defaults, and then [Schedule]'s. One that takes no steps has a batch alone.
+func (m Spec) ScheduleOf(s Schedule) Schedule {
+	s = s.Or(m.Schedule)
+	if !m.Still {
+		return s.WithDefaults()
+	}
+	s.BatchSize = s.WithDefaults().BatchSize
+	return s
+}
+
+// CheckSchedule refuses what the method does not read of s, which is as [Spec.ScheduleOf] returns it.
+func (m Spec) CheckSchedule(s Schedule) error {
+	for _, given := range []struct {
+		setting string
+		is      bool
+	}{
+		{"epochs", s.Epochs != 0}, {"learning rate", s.LearningRate != 0}, {"weight decay", s.WeightDecay != 0}, {"warm-up", s.WarmupFraction != 0},
+	} {
+		if m.Still && given.is {
+			return fmt.Errorf("%s has no effect with method %s, which takes no steps: leave it out", given.setting, m.Name)
+		}
+	}
+	return s.Validate()
+}
+
 // Or returns s with every zero field as other has it.
 func (s Schedule) Or(other Schedule) Schedule {
 	return Schedule{
