@@ -117,7 +117,11 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 		return method.Lesson{}, err
 	}
 	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[t])
-	items := dataset.Concat{dataset.Thin{Items: fresh, Drop: l.MaskNew}, r.store.Replay(r.o.Memory.replay())}
+	learned := fresh
+	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
+		learned = r.subset(r.data.Splits[dataset.Train], slices.Concat(r.phases[:t+1]...))
+	}
+	items := dataset.Concat{dataset.Thin{Items: learned, Drop: l.MaskNew}, r.store.Replay(r.o.Memory.replay())}
 	augment.Items = items
 	if l.Mixing != mixingBalanced {
 		return method.Lesson{Items: augment, Fresh: fresh}, nil

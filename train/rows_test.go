@@ -104,3 +104,26 @@ func TestStillRefusesTheSchedule(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestJointRun: each phase learns from all rows of the classes seen, and its answers are those of one phase of so many
+// classes; it goes on to the same bytes.
+func TestJointRun(t *testing.T) {
+	whole := methodRun(t, "joint")
+	r := mustRun(t, whole)
+	checkReport(t, r)
+	for i, epochs := range samplesPerEpoch(t, whole.Out) {
+		for _, samples := range epochs {
+			if want := testTrain * []int{3, 4, 5}[i]; samples != want {
+				t.Errorf("phase %d: an epoch has %d samples, not %d", i, samples, want)
+			}
+		}
+	}
+	o := methodRun(t, "joint")
+	stopAt(t, o, "phase 2 of 3: learn")
+	stopAt(t, o, "phase 3 of 3: test")
+	mustRun(t, o)
+	sameRun(t, o.Out, whole.Out)
+	if o.Memory.Exemplars = "raw"; o.Validate() == nil {
+		t.Error("joint takes exemplars")
+	}
+}

@@ -226,7 +226,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	if err != nil {
 		return fmt.Errorf("fill the memory: %w", err)
 	}
-	r.encoding.Forget(r.data.Splits[dataset.Train]) // this phase's rows are not read again, and the next one's need the room
+	r.encoding.Forget(r.data.Splits[dataset.Train]) // the next phase's need the room
 	result, err := r.evaluate(ctx, t, stage)
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)

@@ -105,6 +105,7 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 	for m, want := range map[string]int{ // of the values above
 		"ssf": 0, "linear": 1, // which has no blocks to tune
 		"finetune":  31, // no memory, nor what is said of one
+		"joint":     33, // nor what it said before
 		"simplecil": 46, // nor steps, nor a classifier
 	} {
 		if len(refused[m]) != want {

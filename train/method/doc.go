@@ -10,6 +10,7 @@
 //	          cross-entropy over the classes seen (Lee et al., arXiv 2412.09549, after Lian et al., NeurIPS 2022)
 //	finetune  the same without a memory: it refuses exemplars
 //	linear    the classifier alone
+//	joint     ssf on all rows of all classes seen, anew in each phase: the upper bound
 //	simplecil mean features of the encoder as it came; nothing is learned (Zhou et al., IJCV 2024)
 //
 // A method is a [Spec]: whether it replays, which settings it reads, and how a learner is made. What it does not read is

@@ -46,7 +46,7 @@ type Phase struct {
 
 // Lesson is what there is to learn in a phase.
 type Lesson struct {
-	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them
+	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them; see [Spec.Joint]
 	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
 	Progress func(Step)    // may be nil
 	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
@@ -103,6 +103,8 @@ type Spec struct {
 	// Replays says that it learns from exemplars of old classes beside the new ones' examples. Settings of the memory are
 	// refused where it does not.
 	Replays bool
+	// Joint says that the examples of all classes seen are those of a lesson, not the new ones' alone.
+	Joint bool
 	// Still says that it takes no steps: of the schedule it reads how many examples go through the encoder at a time. The rest
 	// is refused, and what is done to examples for steps.
 	Still bool
@@ -115,7 +117,7 @@ type Spec struct {
 }
 
 // Specs lists the methods, the default first.
-func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), simpleCIL()} }
+func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), joint(), simpleCIL()} }
 
 // Names lists the methods' names.
 func Names() (names []string) {
