@@ -112,7 +112,9 @@ func (o Options) Validate() error {
 
 // methodOptions are what the method is told.
 func (o Options) methodOptions() method.Options {
-	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed}
+	m := o.Learning.options()
+	m.Schedule, m.TuneFromBlock, m.Seed = o.Schedule, o.TuneFromBlock, o.Seed
+	return m
 }
 
 func (o Options) validate() error {

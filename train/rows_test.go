@@ -127,3 +127,39 @@ func TestJointRun(t *testing.T) {
 		t.Error("joint takes exemplars")
 	}
 }
+
+// TestEaseRun: a run goes on to the same bytes, keeps what it says, and can be opened as it was after any phase.
+func TestEaseRun(t *testing.T) {
+	whole := methodRun(t, "ease")
+	whole.Learning.AdapterWidth, whole.Learning.EaseAlpha = 4, -1
+	r := mustRun(t, whole)
+	checkReport(t, r)
+	adapter := 2 * (2*4*24 + 4 + 24) // in each of two blocks
+	means := 24 * (3*1 + 1*2 + 1*3)  // of each phase's classes, in so many subspaces
+	if want := int64(adapter + 24 + 1); r.TrainedParameters != want {
+		t.Errorf("%d values are trained, not %d", r.TrainedParameters, want)
+	}
+	if want := int64(4 * (3*adapter + means + 1)); r.KeptBytes != want {
+		t.Errorf("%d bytes are kept, not %d", r.KeptBytes, want)
+	}
+	o := methodRun(t, "ease")
+	o.Learning = whole.Learning
+	stopAt(t, o, "phase 2 of 3: learn")
+	stopAt(t, o, "phase 2 of 3: test")
+	stopAt(t, o, "phase 3 of 3: learn")
+	mustRun(t, o)
+	sameRun(t, o.Out, whole.Out)
+	opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
+	for _, name := range []string{"ssf", "joint", "simplecil"} {
+		o := methodRun(t, name)
+		for i, set := range []func(*LearningOptions){
+			func(l *LearningOptions) { l.AdapterWidth = 64 }, func(l *LearningOptions) { l.AdapterScale = 0.1 },
+			func(l *LearningOptions) { l.AdapterDropout = 0.1 }, func(l *LearningOptions) { l.EaseAlpha = 0.1 },
+		} {
+			o.Learning = LearningOptions{}
+			if set(&o.Learning); o.Validate() == nil {
+				t.Errorf("%s reads setting %d of ease", name, i)
+			}
+		}
+	}
+}

@@ -22,6 +22,16 @@ func sequencesOf(batch []dataset.Sample) (sequences []vilt.Sequence, tokens int)
 	return sequences, tokens
 }
 
+// counts is the tuner where it knows best what a step of it takes.
+func (n *Network) counts() interface {
+	StepFLOP(c vilt.Config, batch []vilt.Sequence, classes int) float64
+} {
+	t, _ := n.Tuner.(interface {
+		StepFLOP(c vilt.Config, batch []vilt.Sequence, classes int) float64
+	})
+	return t
+}
+
 // count is [Count] of the step over batch that was taken last. The blocks that are not tuned count where they were run.
 func (n *Network) count(batch []dataset.Sample) (tokens int, flop float64) {
 	c := n.Weights.Config
@@ -30,6 +40,9 @@ func (n *Network) count(batch []dataset.Sample) (tokens int, flop float64) {
 		return Count(c, batch, n.Classes, vilt.LearnsAll)
 	case n.frozen():
 		return Count(c, batch, n.Classes, vilt.LearnsHead)
+	case n.counts() != nil:
+		sequences, tokens := sequencesOf(batch)
+		return tokens, n.counts().StepFLOP(c, sequences, n.Classes)
 	case n.prefix == nil:
 		return Count(c, batch, n.Classes, vilt.LearnsTuned)
 	}

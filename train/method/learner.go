@@ -8,6 +8,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/cache"
+	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -85,6 +86,9 @@ type Options struct {
 	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
 	// below, and the patch embedding, stay as published. 0: all are tuned.
 	TuneFromBlock int
+	Adapter       tune.AdapterOptions
+	Ease          EaseOptions
+	Phases        int // that there will be, for [Learner.Plan] alone; default 1
 	Seed          uint64
 }
 
@@ -94,6 +98,10 @@ const (
 	SettingDistill            = "distill"
 	SettingDistillTemperature = "distill_temperature"
 	SettingTuneFromBlock      = "tune_from_block"
+	SettingAdapterWidth       = "adapter_width"
+	SettingAdapterScale       = "adapter_scale"
+	SettingAdapterDropout     = "adapter_dropout"
+	SettingEaseAlpha          = "ease_alpha"
 )
 
 // Spec is what there is to know of a method before there is a learner.
@@ -117,7 +125,7 @@ type Spec struct {
 }
 
 // Specs lists the methods, the default first.
-func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), joint(), simpleCIL()} }
+func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), joint(), simpleCIL(), expandable()} }
 
 // Names lists the methods' names.
 func Names() (names []string) {
@@ -167,6 +175,12 @@ func (o Options) Validate() error {
 		return fmt.Errorf("distillation weight %g: must be 0 or more", d.Weight)
 	case !(d.Temperature >= 0 && d.Temperature < 1e6):
 		return fmt.Errorf("distillation temperature %g: must be above 0", d.Temperature)
+	}
+	if !(o.Ease.Alpha < 1e6) {
+		return fmt.Errorf("alpha of ease: %g: must be a weight of 0 or more", o.Ease.Alpha)
+	}
+	if err := o.Adapter.Validate(); err != nil {
+		return err
 	}
 	return o.Schedule.Validate()
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -41,6 +42,9 @@ func TestEveryMethod(t *testing.T) {
 	stopped := errors.New("stopped")
 	for _, spec := range Specs() {
 		all := Options{Schedule: Schedule{Epochs: 3, BatchSize: 4}, Seed: 1}
+		if slices.Contains(spec.Reads, SettingAdapterWidth) {
+			all.Adapter, all.Ease = tune.AdapterOptions{Width: 5, Scale: 0.5, Dropout: 0.3}, EaseOptions{Alpha: 0.3}
+		}
 		if slices.Contains(spec.Reads, SettingHead) {
 			all.Head = HeadMLP
 		}
@@ -180,7 +184,7 @@ func TestSpecs(t *testing.T) {
 		}
 		names[s.Name] = true
 		for _, key := range s.Reads {
-			if !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock}, key) {
+			if !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock, SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha}, key) {
 				t.Errorf("%s reads %s, which is no setting", s.Name, key)
 			}
 		}

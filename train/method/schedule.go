@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -158,6 +159,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		began := time.Now()
 		solver.LearningRate = s.rate(done, total)
+		n.train.encoder.Packing.Noise = rand.NewPCG(o.Seed, uint64(done)).Uint64()
 		loss, err := n.step(batch, o.Active, o.Old, solver)
 		if err != nil {
 			return err
