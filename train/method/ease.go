@@ -26,14 +26,10 @@ import (
 func expandable() Spec {
 	return Spec{
 		Name: "ease", About: "an adapter for each phase, and mean features under all of them",
-		Reads:    []string{SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha},
-		Schedule: Schedule{LearningRate: easeRate},
-		New:      newEase,
+		Reads: []string{SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha},
+		New:   newEase,
 	}
 }
-
-// easeRate is the default peak of the learning rate.
-const easeRate = 1e-2
 
 // EaseOptions are of [expandable] alone. Zero means the default.
 type EaseOptions struct {
@@ -71,7 +67,7 @@ type ease struct {
 var _ Learner = (*ease)(nil)
 
 func newEase(w *vilt.Weights, classes int, o Options) (Learner, error) {
-	m := &ease{adapter: tune.NewAdapter(w.Config, o.Adapter, o.Seed, 0), schedule: o.Schedule.Or(expandable().Schedule).WithDefaults(), o: o}
+	m := &ease{adapter: tune.NewAdapter(w.Config, o.Adapter, o.Seed, 0), schedule: o.Schedule.WithDefaults(), o: o}
 	m.alpha = max(0, o.Ease.WithDefaults().Alpha)
 	var err error
 	m.network, err = NewNetworkWith(w, m.adapter, classes, m.schedule.BatchSize, NetworkOptions{Head: HeadCosine, Seed: o.Seed})
