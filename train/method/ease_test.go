@@ -408,6 +408,11 @@ func TestEaseKeepsWhatWasLearned(t *testing.T) {
 			t.Errorf("%s has no effect", name)
 		}
 	}
+	other, _ := run(Options{Adapter: tune.AdapterOptions{Dropout: -1}})
+	want := answers(t, other, items) // an answer given before does not outlive what is restored
+	if err := Restore(base, state(other)); err != nil || !slices.Equal(answers(t, base, items), want) {
+		t.Errorf("a learner that is restored answers otherwise (%v)", err)
+	}
 	if n, want := base.Trained(), 2*(2*16*64+64+16)+16+1; n != want {
 		t.Errorf("%d values are trained, not %d", n, want)
 	}
