@@ -38,7 +38,7 @@
 // kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
 // values, classifier) at four bytes a value. The optimizer's moments are not in it, as each phase begins with none; nor is a
 // teacher, which is the state of the phase before. learn_pictures_per_second is over steps and the waiting for their batches,
-// a teacher's forward pass included, test_pictures_per_second over evaluation.
+// a teacher's forward pass included, and nothing that a method does beside steps, test_pictures_per_second over evaluation.
 //
 // # Memory
 //

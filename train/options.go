@@ -94,7 +94,7 @@ func (o Options) WithDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
-	o.Schedule = o.Schedule.Or(spec.Schedule).WithDefaults()
+	o.Schedule = spec.ScheduleOf(o.Schedule)
 	o.Protocol = o.Protocol.withDefaults()
 	o.Memory = o.Memory.WithDefaults()
 	o.Learning = o.Learning.withDefaults(spec, o.Memory.keeps())
@@ -104,9 +104,6 @@ func (o Options) WithDefaults() Options {
 // Validate refuses what cannot be and what would have no effect. The error wraps [ErrOptions].
 func (o Options) Validate() error {
 	err := o.WithDefaults().validate()
-	if err == nil {
-		err = o.Schedule.Validate()
-	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
 	}
@@ -115,12 +112,17 @@ func (o Options) Validate() error {
 
 // methodOptions are what the method is told.
 func (o Options) methodOptions() method.Options {
-	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed}
+	m := o.Learning.options()
+	m.Schedule, m.TuneFromBlock, m.Seed = o.Schedule, o.TuneFromBlock, o.Seed
+	return m
 }
 
 func (o Options) validate() error {
 	spec, err := method.SpecOf(o.Method)
 	if err != nil {
+		return err
+	}
+	if err := spec.CheckSchedule(o.Schedule); err != nil {
 		return err
 	}
 	if err := o.Memory.validate(); err != nil {
@@ -157,8 +159,11 @@ func (o Options) Settings() map[string]any {
 	o = o.WithDefaults()
 	s := map[string]any{
 		"data": o.Data, "weights": o.Weights, "method": o.Method, "classes": o.Classes,
-		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
-		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.Warmup(),
+		"class_order": o.ClassOrder, "seed": o.Seed, "batch_size": o.Schedule.BatchSize,
+	}
+	if spec, _ := method.SpecOf(o.Method); !spec.Still {
+		s["epochs"], s["learning_rate"] = o.Schedule.Epochs, o.Schedule.LearningRate
+		s["weight_decay"], s["warmup_fraction"] = o.Schedule.Decay(), o.Schedule.Warmup()
 	}
 	o.Protocol.settings(s)
 	o.Learning.settings(s)

@@ -57,7 +57,12 @@ type pace struct {
 }
 
 // note is what the line of a training step shows.
-func (p *pace) note(s method.Step) string { return fmt.Sprintf("loss %.3f, %s", s.Loss, p.text(s)) }
+func (p *pace) note(s method.Step) string {
+	if s.Loss == 0 { // of a method that takes no steps
+		return p.text(s)
+	}
+	return fmt.Sprintf("loss %.3f, %s", s.Loss, p.text(s))
+}
 
 // text is what the line of any step shows.
 func (p *pace) text(s method.Step) string {

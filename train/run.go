@@ -165,7 +165,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
 		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
 	}
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.methodOptions()); err != nil {
+	options := r.o.methodOptions()
+	options.Phases = len(r.phases)
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), options); err != nil {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), r.rows, backbone.digest, fmt.Sprint(r.phases))
@@ -240,7 +242,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	if err != nil {
 		return fmt.Errorf("fill the memory: %w", err)
 	}
-	r.encoding.Forget(r.data.Splits[dataset.Train]) // this phase's rows are not read again, and the next one's need the room
+	r.encoding.Forget(r.data.Splits[dataset.Train]) // the next phase's need the room
 	result, err := r.evaluate(ctx, t, stage)
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)

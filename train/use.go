@@ -154,10 +154,13 @@ func optionsOf(settings map[string]any) (Options, error) {
 	var s struct {
 		Data, Weights, Method, Model, Head string
 		Seed                               uint64
-		BatchSize                          int  `json:"batch_size"`
-		MaxText                            int  `json:"max_text"`
-		TuneFromBlock                      int  `json:"tune_from_block"`
-		Orient                             bool `json:"exif_orientation"`
+		BatchSize                          int      `json:"batch_size"`
+		MaxText                            int      `json:"max_text"`
+		TuneFromBlock                      int      `json:"tune_from_block"`
+		Orient                             bool     `json:"exif_orientation"`
+		AdapterWidth                       int      `json:"adapter_width"`
+		AdapterScale                       float64  `json:"adapter_scale"`
+		EaseAlpha                          *float64 `json:"ease_alpha"`
 	}
 	b, err := json.Marshal(settings)
 	if err == nil {
@@ -168,7 +171,10 @@ func optionsOf(settings map[string]any) (Options, error) {
 	}
 	o := Options{
 		Data: s.Data, Weights: s.Weights, Method: s.Method, Model: s.Model, Seed: s.Seed, MaxText: s.MaxText,
-		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient, Learning: LearningOptions{Head: s.Head},
+		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient, Learning: LearningOptions{Head: s.Head, AdapterWidth: s.AdapterWidth, AdapterScale: s.AdapterScale},
+	}
+	if s.EaseAlpha != nil {
+		o.Learning.EaseAlpha = orNone(*s.EaseAlpha)
 	}
 	o.Schedule.BatchSize = s.BatchSize
 	o = o.WithDefaults()
@@ -176,6 +182,14 @@ func optionsOf(settings map[string]any) (Options, error) {
 		return Options{}, fmt.Errorf("run.json: settings: %w: %w", err, dataset.ErrRefused)
 	}
 	return o, nil
+}
+
+// orNone is a setting as options have it, for which 0 is the default and less is none.
+func orNone(v float64) float64 {
+	if v == 0 {
+		return -1
+	}
+	return v
 }
 
 // backboneOf loads the encoder that a run was trained on, and no other.

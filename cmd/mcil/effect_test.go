@@ -24,6 +24,7 @@ func flagValues() map[string][]string {
 		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
 		"classes": {"n01*"}, "order": {"natural", "7"}, "weights": {"w"}, "model": {"small"}, "max-text": {"60"}, "exif-orientation": {""},
 		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
+		"adapter-width": {"32"}, "adapter-scale": {"1"}, "adapter-dropout": {"0", "0.5"}, "ease-alpha": {"0", "1"},
 		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
 	}
 }
@@ -102,7 +103,14 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for m, want := range map[string]int{"ssf": 0, "linear": 1, "finetune": 31} { // linear has no blocks to tune; finetune has no memory, nor what is said of one
+	for m, want := range map[string]int{ // of the values above
+		"ssf":       6,  // it has no adapters
+		"linear":    7,  // nor blocks to tune
+		"finetune":  37, // nor a memory, nor what is said of one
+		"joint":     39, // nor what it said before
+		"simplecil": 52, // nor steps, nor a classifier
+		"ease":      36, // adapters, and no memory, classifier or distillation
+	} {
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
 		}

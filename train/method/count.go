@@ -22,6 +22,16 @@ func sequencesOf(batch []dataset.Sample) (sequences []vilt.Sequence, tokens int)
 	return sequences, tokens
 }
 
+// counts is the tuner where it knows best what a step of it takes.
+func (n *Network) counts() interface {
+	StepFLOP(c vilt.Config, batch []vilt.Sequence, classes int) float64
+} {
+	t, _ := n.Tuner.(interface {
+		StepFLOP(c vilt.Config, batch []vilt.Sequence, classes int) float64
+	})
+	return t
+}
+
 // count is [Count] of the step over batch that was taken last, with its teacher's pass where there are old classes. The blocks
 // that are not tuned count where they were run.
 func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float64) {
@@ -33,6 +43,8 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 		learns = vilt.LearnsAll
 	case n.frozen():
 		learns = vilt.LearnsHead
+	case n.counts() != nil:
+		return tokens, n.counts().StepFLOP(c, sequences, n.Classes)
 	}
 	pass := func(learns vilt.Learns) float64 { return c.StepFLOP(sequences, n.Classes, learns) }
 	if p := n.prefix; p != nil {

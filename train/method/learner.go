@@ -8,6 +8,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/cache"
+	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -46,7 +47,7 @@ type Phase struct {
 
 // Lesson is what there is to learn in a phase.
 type Lesson struct {
-	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them
+	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them; see [Spec.Joint]
 	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
 	Progress func(Step)    // may be nil
 	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
@@ -85,6 +86,9 @@ type Options struct {
 	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
 	// below, and the patch embedding, stay as published. 0: all are tuned.
 	TuneFromBlock int
+	Adapter       tune.AdapterOptions
+	Ease          EaseOptions
+	Phases        int // that there will be, for [Learner.Plan] alone; default 1
 	Seed          uint64
 }
 
@@ -94,6 +98,10 @@ const (
 	SettingDistill            = "distill"
 	SettingDistillTemperature = "distill_temperature"
 	SettingTuneFromBlock      = "tune_from_block"
+	SettingAdapterWidth       = "adapter_width"
+	SettingAdapterScale       = "adapter_scale"
+	SettingAdapterDropout     = "adapter_dropout"
+	SettingEaseAlpha          = "ease_alpha"
 )
 
 // Spec is what there is to know of a method before there is a learner.
@@ -103,6 +111,11 @@ type Spec struct {
 	// Replays says that it learns from exemplars of old classes beside the new ones' examples. Settings of the memory are
 	// refused where it does not.
 	Replays bool
+	// Joint says that the examples of all classes seen are those of a lesson, not the new ones' alone.
+	Joint bool
+	// Still says that it takes no steps: of the schedule it reads how many examples go through the encoder at a time. The rest
+	// is refused, and what is done to examples for steps.
+	Still bool
 	// Reads lists the settings above that it reads; the others are refused.
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
@@ -112,7 +125,7 @@ type Spec struct {
 }
 
 // Specs lists the methods, the default first.
-func Specs() []Spec { return []Spec{ssf(), finetune(), linear()} }
+func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), joint(), simpleCIL(), expandable()} }
 
 // Names lists the methods' names.
 func Names() (names []string) {
@@ -162,6 +175,12 @@ func (o Options) Validate() error {
 		return fmt.Errorf("distillation weight %g: must be 0 or more", d.Weight)
 	case !(d.Temperature >= 0 && d.Temperature < 1e6):
 		return fmt.Errorf("distillation temperature %g: must be above 0", d.Temperature)
+	}
+	if !(o.Ease.Alpha < 1e6) {
+		return fmt.Errorf("alpha of ease: %g: must be a weight of 0 or more", o.Ease.Alpha)
+	}
+	if err := o.Adapter.Validate(); err != nil {
+		return err
 	}
 	return o.Schedule.Validate()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -45,6 +46,31 @@ func (s Schedule) WithDefaults() Schedule {
 		s.WarmupFraction = 0.1
 	}
 	return s
+}
+
+// ScheduleOf returns s with the method's defaults, and then [Schedule]'s. One that takes no steps has a batch alone.
+func (m Spec) ScheduleOf(s Schedule) Schedule {
+	s = s.Or(m.Schedule)
+	if !m.Still {
+		return s.WithDefaults()
+	}
+	s.BatchSize = s.WithDefaults().BatchSize
+	return s
+}
+
+// CheckSchedule refuses what the method does not read of s, which is as [Spec.ScheduleOf] returns it.
+func (m Spec) CheckSchedule(s Schedule) error {
+	for _, given := range []struct {
+		setting string
+		is      bool
+	}{
+		{"epochs", s.Epochs != 0}, {"learning rate", s.LearningRate != 0}, {"weight decay", s.WeightDecay != 0}, {"warm-up", s.WarmupFraction != 0},
+	} {
+		if m.Still && given.is {
+			return fmt.Errorf("%s has no effect with method %s, which takes no steps: leave it out", given.setting, m.Name)
+		}
+	}
+	return s.Validate()
 }
 
 // Or returns s with every zero field as other has it.
@@ -133,6 +159,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		began := time.Now()
 		solver.LearningRate = s.rate(done, total)
+		n.train.encoder.Packing.Noise = rand.NewPCG(o.Seed, uint64(done)).Uint64()
 		loss, err := n.step(batch, o.Active, o.Old, solver)
 		if err != nil {
 			return err

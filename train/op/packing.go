@@ -21,6 +21,9 @@ type Packing struct {
 	Labels   []int32 // [B]
 	Active   int     // classes that compete, [0,Active); 0 means all
 
+	// Noise is what dropout draws from; 0: there is none.
+	Noise uint64
+
 	// Teacher is what another network says of the batch, to be distilled: its logits [B,Old] of the first Old classes. An Old
 	// of 0 means that there is none.
 	Teacher []float32

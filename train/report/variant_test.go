@@ -13,8 +13,11 @@ import (
 // TestPlainSettings: what train fills in is what the report takes as plain.
 func TestPlainSettings(t *testing.T) {
 	got := map[string]string{}
-	for _, m := range []train.MemoryOptions{{Exemplars: "masked"}, {Exemplars: "cim"}, {Exemplars: "mrdc", Codec: "jpeg"}} {
-		b, err := json.Marshal(train.Options{Memory: m}.Settings())
+	for _, o := range []train.Options{
+		{Memory: train.MemoryOptions{Exemplars: "masked"}}, {Memory: train.MemoryOptions{Exemplars: "cim"}},
+		{Memory: train.MemoryOptions{Exemplars: "mrdc", Codec: "jpeg"}}, {Method: "ease"},
+	} {
+		b, err := json.Marshal(o.Settings())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +26,7 @@ func TestPlainSettings(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range flatten(settings) {
-			if key := normal(s.Key); key != "codec" || m.Codec == "" {
+			if key := normal(s.Key); key != "codec" || o.Memory.Codec == "" {
 				got[key] = cmp.Or(got[key], s.Value)
 			}
 		}

@@ -16,6 +16,8 @@ type Options struct {
 	// ScaleShift returns the tuned pair after the step called place, of the given width, or nil where nothing is tuned.
 	// Places are listed by [Places]. A frozen encoder without it is the model as published.
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
+	// Adapter returns what is learned beside the MLP of a block, or nil where there is nothing.
+	Adapter func(block int) *Adapter
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
 	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
@@ -129,10 +131,11 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
-		x = b.into(e.output(2*i+2), op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
+		mlp, adapter := b.adapted(op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), p, i)
+		x = b.into(e.output(2*i+2), mlp, b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
-			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
+			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width), adapter)
 		e.stream = append(e.stream, x)
 	}
 	if o.ToBlock > 0 {
@@ -211,11 +214,12 @@ func (b *builder) into(out []float32, layer op.Layer, inputs ...[]op.Input) *gor
 	}
 	n, err := op.ApplyInto(out, layer, all...)
 	b.err = err
+	b.passes(n, all)
 	return n
 }
 
 func (b *builder) flow(x *gorgonia.Node) []op.Input {
-	return []op.Input{{Node: x, Wanted: x != b.constant && (b.o.Train || b.o.ScaleShift != nil)}}
+	return []op.Input{{Node: x, Wanted: x != b.constant && b.learns()}}
 }
 
 func (b *builder) weights(names ...string) []op.Input {
