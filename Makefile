@@ -21,8 +21,9 @@ test: ## formatting, vet, every package's tests
 	$(GO) vet -tags openblas ./train/...
 	$(GO) test $(RACE) -timeout 20m ./... # cmd's tests start the program hundreds of times: minutes on a busy machine
 ifneq ($(RACE),)
-	@# what counts allocations, and the large products, are left out under the race detector
+	@# what counts allocations, the large products, and processes killed by the dozen are left out under the race detector
 	CGO_ENABLED=0 $(GO) test -trimpath ./train/kernel ./train/method
+	CGO_ENABLED=0 $(GO) test -trimpath -run 'TestKilled(Demo|Sweep|Frozen)' ./cmd/mcil
 endif
 	@# the kernels' own tests go through every CPU path; here what is built on them is tested on each that the machine has
 	@set -e; for path in portable avx2 avx512; do export MCIL_CPU=$$path; \

@@ -27,6 +27,9 @@ grid: {exemplars: [none, masked, cim], budget-total: [6], seed: [1, 2]}
 // A sweep that is killed at any moment takes its runs with it, and run again it ends with the results of one that was left
 // alone: the tables and what each run had learned and kept.
 func TestKilledSweep(t *testing.T) {
+	if raceEnabled {
+		t.Skip("each of its processes takes several times as long; make test runs it without the race detector")
+	}
 	if runtime.GOOS == "windows" {
 		t.Skip("needs SIGINT")
 	}
