@@ -57,8 +57,10 @@
 //
 // Products follow Goto and van de Geijn, "Anatomy of high-performance matrix
 // multiplication" (2008): b is packed into panels one register tile wide (transposed
-// on the way if need be), rows of a are copied next to each other block by block, and
-// an assembly tile, 14x32 in AVX-512 and 6x16 in AVX2, runs over them. Small operands
+// on the way if need be), and an assembly tile, 14x32 in AVX-512 and 6x16 in AVX2, runs
+// over them and a's rows. Those are copied next to each other, block by block, where they
+// are columns or lie so far apart that they crowd in the first cache ([Stride]): where
+// they do not, copying takes longer than it saves. Small operands
 // are read where they lie, with any strides, which is how attention reads q, k and v
 // inside the rows of qkv. The portable path outside products is the reference itself.
 //

@@ -99,7 +99,7 @@ var (
 func (g *call) run() {
 	m, n, k := g.dst.Rows, g.dst.Cols, g.a.cols
 	packB := g.b.cs != 1 || m > unpackedRows || (g.path != avx512 && n%g.nr != 0)
-	g.packA = n > 4*g.nr && k > 64
+	g.packA = n > 4*g.nr && k > 64 && (g.a.cs != 1 || crowded(g.a.rs))
 	g.nc = n
 	if !packB {
 		g.tasks()

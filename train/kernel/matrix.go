@@ -17,6 +17,19 @@ func Mat(data []float32, rows, cols int) Matrix {
 	return m
 }
 
+// Stride is the stride of rows of so many columns that a product reads at the pace of a copy of its own: the columns, and a
+// cache line more where the rows would crowd.
+func Stride(cols int) int {
+	if crowded(cols) {
+		return cols + 16
+	}
+	return cols
+}
+
+// crowded says whether the rows of a register tile fall into one or two of the 64 sets of the first cache, as those do that
+// lie a multiple of 2 KiB apart: they push each other out before their lines are read to the end.
+func crowded(stride int) bool { return stride%512 == 0 }
+
 // row returns row i, Cols long.
 func (m Matrix) row(i int) []float32 {
 	o := i * m.Stride

@@ -60,13 +60,13 @@ func (m *MLP) OutShape() tensor.Shape { return tensor.Shape{m.p.MaxRows(), m.wid
 func (m *MLP) reserve(wanted []bool) (kept int) {
 	n, s := m.p.MaxRows(), m.scratch
 	s.reserve(slotNormed, n*m.width)
-	s.reserve(slotWide, n*m.hidden)
+	s.reserveWide(slotWide, n, m.hidden)
 	if s.ForwardOnly || !slices.Contains(wanted, true) {
 		return 0
 	}
 	s.reserve(slotGrad, n*m.width)
 	s.reserve(slotGrad2, n*m.width)
-	s.reserve(slotWideGrad, n*m.hidden)
+	s.reserveWide(slotWideGrad, n, m.hidden)
 	kept = keep(&m.fc1.pre, n*m.hidden)
 	if len(wanted) > mlpFC2Scale && wanted[mlpFC2Scale] {
 		kept += keep(&m.fc2.pre, n*m.width)
@@ -77,7 +77,7 @@ func (m *MLP) reserve(wanted []bool) (kept int) {
 func (m *MLP) Forward(out []float32, in [][]float32) {
 	n := m.p.Rows()
 	x, y := kernel.Mat(in[mlpX][:n*m.width], n, m.width), kernel.Mat(out[:n*m.width], n, m.width)
-	normed, active := m.scratch.rows(slotNormed, n, m.width), m.scratch.rows(slotWide, n, m.hidden)
+	normed, active := m.scratch.rows(slotNormed, n, m.width), m.scratch.wideRows(slotWide, n, m.hidden)
 	m.norm.forward(normed, x, in[mlpNormW], in[mlpNormB], pair(in, mlpNormScale))
 	m.fc1.forward(active, normed, in[mlpFC1W], in[mlpFC1B], pair(in, mlpFC1Scale), kernel.Epilogue{GELU: true})
 	m.fc2.forward(y, active, in[mlpFC2W], in[mlpFC2B], pair(in, mlpFC2Scale), kernel.Epilogue{Residual: x})
@@ -87,9 +87,9 @@ func (m *MLP) Backward(din [][]float32, dout []float32, in [][]float32) {
 	n, d, s := m.p.Rows(), m.width, m.scratch
 	x := kernel.Mat(in[mlpX][:n*d], n, d)
 
-	dfc1 := s.rows(slotWideGrad, n, m.hidden)
+	dfc1 := s.wideRows(slotWideGrad, n, m.hidden)
 	pre, raise, draise := m.fc1.before(n), pair(in, mlpFC1Scale), pair(din, mlpFC1Scale)
-	active := s.rows(slotWide, n, m.hidden)
+	active := s.wideRows(slotWide, n, m.hidden)
 	if din[mlpFC2W] != nil {
 		kernel.ScaleShiftGELU(active, pre, raise.gamma, raise.beta)
 	}

@@ -58,6 +58,16 @@ func (s *Scratch) rows(i, rows, cols int) kernel.Matrix {
 	return kernel.Mat(m.data[:rows*cols], rows, cols)
 }
 
+// reserveWide is reserve for wideRows.
+func (s *Scratch) reserveWide(i, rows, cols int) { s.reserve(i, rows*kernel.Stride(cols)) }
+
+// wideRows is rows for what a product reads: there may be gaps between them.
+func (s *Scratch) wideRows(i, rows, cols int) kernel.Matrix {
+	m := s.rows(i, rows, kernel.Stride(cols))
+	m.Cols = cols
+	return m
+}
+
 // Bytes is the memory of all slots together, as far as the layers that were put into graphs have asked for it; 0 where it is
 // another scratch's.
 func (s *Scratch) Bytes() (n int64) {
