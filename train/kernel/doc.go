@@ -79,23 +79,23 @@
 //
 // Measured on one core of an AMD EPYC of the Zen 4 generation (avx512; 118 GFLOP/s by
 // [Peak]: one multiply-add of 16 lanes a cycle at 3.7 GHz) with go test -bench . -cpu 1,
-// which counts processor time and the tenth fastest call in a hundred. The machine had
-// other work to do: its state shifts a figure that depends on memory by a quarter, one that
-// does not by a few percent.
+// which counts processor time and the tenth fastest call in a hundred, on an idle machine.
+// Its core has neighbours: their work shifts a figure that depends on memory by a quarter, one
+// that does not by a few percent. AttentionKeeping and AttentionBackwardKept are of a busier hour.
 //
 //	kernel                       reaches          bound by                  share of it
-//	x wᵀ 1480x768x768            103 GFLOP/s      multiply-adds             0.88
-//	dy w                         104 GFLOP/s      multiply-adds             0.89
-//	dyᵀ x                         93 GFLOP/s      multiply-adds             0.80
-//	x wᵀ 1480x768x3072            94 GFLOP/s      multiply-adds             0.80
-//	x wᵀ 1480x3072x768            94 GFLOP/s      multiply-adds             0.81
-//	x wᵀ 530x768x768             102 GFLOP/s      multiply-adds             0.87
+//	x wᵀ 1480x768x768            109 GFLOP/s      multiply-adds             0.92
+//	dy w                         108 GFLOP/s      multiply-adds             0.91
+//	dyᵀ x                        103 GFLOP/s      multiply-adds             0.87
+//	x wᵀ 1480x768x3072           104 GFLOP/s      multiply-adds             0.89
+//	x wᵀ 1480x3072x768           108 GFLOP/s      multiply-adds             0.92
+//	x wᵀ 530x768x768             110 GFLOP/s      multiply-adds             0.93
 //	q kᵀ 185x64x185, in cache    103 GFLOP/s      multiply-adds             0.88
-//	q kᵀ, 96 of them             61-70 GFLOP/s    memory that is written    0.5-0.6 of multiply-adds
-//	p v 185x185x64, 96 of them   74 GFLOP/s       memory that is read       0.63 of multiply-adds
-//	Attention, 185 rows           79 GFLOP/s      multiply-adds, exp        0.67
+//	q kᵀ, 96 of them             76 GFLOP/s       memory that is written    0.64 of multiply-adds
+//	p v 185x185x64, 96 of them   84 GFLOP/s       memory that is read       0.72 of multiply-adds
+//	Attention, 185 rows           84 GFLOP/s      multiply-adds, exp        0.71
 //	AttentionKeeping              76 GFLOP/s      multiply-adds, exp        0.64
-//	AttentionBackward             88 GFLOP/s      multiply-adds, exp        0.74
+//	AttentionBackward             90 GFLOP/s      multiply-adds, exp        0.76
 //	AttentionBackwardKept         85 GFLOP/s      multiply-adds             0.72
 //	GELU, in cache               2.3 G/s          21 multiply-adds each     0.83
 //	GELUBackward, in cache       2.0 G/s          23 multiply-adds each     0.80
