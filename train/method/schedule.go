@@ -90,10 +90,12 @@ func (s Schedule) rate(i, total int) float32 {
 
 // FitOptions say what a call of [Network.Fit] learns and what it tells.
 type FitOptions struct {
-	Active   int        // the first so many classes compete; 0: all
-	Old      int        // the first so many are the teacher's, where the network distills: see [Network.Freeze]
-	Seed     uint64     // of order and augmentation
-	Progress func(Step) // may be nil
+	Active int // the first so many classes compete; 0: all
+	// ActiveFrom is the first class that competes: a phase's first, where only its own do.
+	ActiveFrom int
+	Old        int        // the first so many are the teacher's, where the network distills: see [Network.Freeze]
+	Seed       uint64     // of order and augmentation
+	Progress   func(Step) // may be nil
 	// After, if not nil, is called at the end of every epoch with the number of epochs done and with what From takes.
 	After func(epochs int, solver []*vilt.Tensor) error
 	// Epochs is how many epochs are done already, in a call that was interrupted after them. The network must be as it
@@ -126,6 +128,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 	if n.prefix != nil {
 		loader.Items = remembered{items, n.prefix}
 	}
+	n.train.encoder.Packing.ActiveFrom = o.ActiveFrom
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
 		if err != nil {

@@ -19,7 +19,11 @@ type Packing struct {
 	TokenPos []int32 // position of each token in its full text, from 0
 	PatchPos []int32 // raster index of each patch in its full grid
 	Labels   []int32 // [B]
-	Active   int     // classes that compete, [0,Active); 0 means all
+	Active   int     // classes that compete, [ActiveFrom,Active); 0 means all from ActiveFrom on
+
+	// ActiveFrom is the first class that competes: where old ones must not be told from new ones, the first of a phase.
+	// Labels are from it on.
+	ActiveFrom int
 
 	// Teacher is what another network says of the batch, to be distilled: its logits [B,Old] of the first Old classes. An Old
 	// of 0 means that there is none.
