@@ -22,6 +22,7 @@ type LearningOptions struct {
 	// MaskNew is the share of patches and tokens that new examples lose at random, each time others, so that they look more
 	// like masked exemplars, in [0,1); default 0. The paper has no such thing; CIM compresses new examples likewise.
 	MaskNew float64
+	Prompts method.Prompts // see there
 }
 
 // Mixings.
@@ -38,6 +39,7 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 	if l.Head == "" && slices.Contains(spec.Reads, method.SettingHead) {
 		l.Head = method.Heads()[0]
 	}
+	l.Prompts = l.Prompts.Or(spec.Prompts)
 	d := l.distill().WithDefaults()
 	l.DistillTemperature = d.Temperature
 	if l.Mixing == "" && keeps {
@@ -60,6 +62,7 @@ func (l LearningOptions) copies() bool {
 
 // validate refuses what cannot be, and what would have no effect, of options with their defaults.
 func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) error {
+	prompts := l.Prompts.Given()
 	for _, s := range []struct {
 		setting string
 		given   bool
@@ -67,6 +70,12 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingHead, l.Head != ""},
 		{method.SettingDistill, l.Distill != 0},
 		{method.SettingDistillTemperature, l.DistillTemperature != 0},
+		{method.SettingPromptLength, prompts[method.SettingPromptLength]},
+		{method.SettingPromptPool, prompts[method.SettingPromptPool]},
+		{method.SettingPromptTop, prompts[method.SettingPromptTop]},
+		{method.SettingKeyWeight, prompts[method.SettingKeyWeight]},
+		{method.SettingPromptBlocks, prompts[method.SettingPromptBlocks]},
+		{method.SettingBatchwise, prompts[method.SettingBatchwise]},
 	} {
 		if s.given && !slices.Contains(spec.Reads, s.setting) {
 			return fmt.Errorf("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
@@ -87,7 +96,7 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 	case !(l.MaskNew >= 0 && l.MaskNew < 1):
 		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
 	}
-	return method.Options{Head: l.Head, Distill: l.distill()}.Validate()
+	return method.Options{Head: l.Head, Distill: l.distill(), Prompts: l.Prompts}.Validate()
 }
 
 // settings adds what applies, of options with their defaults.
@@ -105,6 +114,7 @@ func (l LearningOptions) settings(s map[string]any) {
 	if l.MaskNew != 0 {
 		s["mask_new"] = l.MaskNew
 	}
+	l.promptSettings(s)
 }
 
 // lesson is what there is to learn in phase t: the new classes' examples, and what the memory replays.

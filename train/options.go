@@ -113,9 +113,12 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// methodOptions are what the method is told.
-func (o Options) methodOptions() method.Options {
-	return method.Options{Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed}
+// methodOptions are what the method is told of a run of so many phases.
+func (o Options) methodOptions(phases int) method.Options {
+	return method.Options{
+		Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed,
+		Prompts: o.Learning.Prompts, Phases: phases,
+	}
 }
 
 func (o Options) validate() error {

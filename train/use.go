@@ -85,7 +85,10 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 			m.Close()
 		}
 	}()
-	if m.learner, err = method.New(s.Method, b.weights, m.all, s.methodOptions()); err != nil {
+	if m.learner, err = method.New(s.Method, b.weights, m.all, s.methodOptions(m.Phases)); err != nil {
+		return nil, fmt.Errorf("run %s: %w", dir, err)
+	}
+	if err = beginAll(m.learner, m.Classes, m.Phase); err != nil {
 		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	if err = restoreTuner(m.learner, filepath.Join(dir, phaseName(m.Phase-1))); err != nil {
@@ -140,6 +143,7 @@ func optionsOf(settings map[string]any) (Options, error) {
 		MaxText                            int  `json:"max_text"`
 		TuneFromBlock                      int  `json:"tune_from_block"`
 		Orient                             bool `json:"exif_orientation"`
+		promptsOf
 	}
 	b, err := json.Marshal(settings)
 	if err == nil {
@@ -150,11 +154,11 @@ func optionsOf(settings map[string]any) (Options, error) {
 	}
 	o := Options{
 		Data: s.Data, Weights: s.Weights, Method: s.Method, Model: s.Model, Seed: s.Seed, MaxText: s.MaxText,
-		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient, Learning: LearningOptions{Head: s.Head},
+		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient, Learning: LearningOptions{Head: s.Head, Prompts: method.Prompts(s.promptsOf)},
 	}
 	o.Schedule.BatchSize = s.BatchSize
 	o = o.WithDefaults()
-	if err := o.methodOptions().Validate(); err != nil {
+	if err := o.methodOptions(0).Validate(); err != nil {
 		return Options{}, fmt.Errorf("run.json: settings: %w: %w", err, dataset.ErrRefused)
 	}
 	return o, nil
@@ -231,6 +235,24 @@ func (r *run) classes() (all []schemas.RunClass) {
 		}
 	}
 	return all
+}
+
+// beginAll has l begin the given number of phases, as it did when it learned them: what it holds depends on it.
+func beginAll(l method.Learner, classes []schemas.RunClass, phases int) error {
+	old := 0
+	for t := range phases {
+		seen := old
+		for _, c := range classes {
+			if c.Phase == t {
+				seen++
+			}
+		}
+		if err := l.Begin(method.Phase{Index: t, Old: old, Seen: seen}); err != nil {
+			return err
+		}
+		old = seen
+	}
+	return nil
 }
 
 // restoreTuner reads what a phase had learned into l.

@@ -1,6 +1,7 @@
 package method
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -86,7 +87,14 @@ type Options struct {
 	// below, and the patch embedding, stay as published. 0: all are tuned.
 	TuneFromBlock int
 	Seed          uint64
+	Prompts       Prompts
+	// Phases is how many there will be, among which what a method has for all of them is dealt out; default 10, as published
+	// for most.
+	Phases int
 }
+
+// phases is the number in effect.
+func (o Options) phases() int { return cmp.Or(o.Phases, 10) }
 
 // Settings of [Options] that not every method reads, as run.json calls them.
 const (
@@ -94,6 +102,12 @@ const (
 	SettingDistill            = "distill"
 	SettingDistillTemperature = "distill_temperature"
 	SettingTuneFromBlock      = "tune_from_block"
+	SettingPromptLength       = "prompt_length"
+	SettingPromptPool         = "prompt_pool"
+	SettingPromptTop          = "prompt_top"
+	SettingKeyWeight          = "key_weight"
+	SettingPromptBlocks       = "prompt_blocks"
+	SettingBatchwise          = "batchwise"
 )
 
 // Spec is what there is to know of a method before there is a learner.
@@ -107,12 +121,19 @@ type Spec struct {
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
 	Schedule Schedule
+	// Prompts has what it reads of them by default.
+	Prompts Prompts
 	// New returns a learner of classes classes in all.
 	New func(w *vilt.Weights, classes int, o Options) (Learner, error)
 }
 
 // Specs lists the methods, the default first.
-func Specs() []Spec { return []Spec{ssf(), finetune(), linear()} }
+func Specs() []Spec {
+	return []Spec{
+		ssf(), finetune(), linear(),
+		l2p(), dualPrompt(), codaPrompt(),
+	}
+}
 
 // Names lists the methods' names.
 func Names() (names []string) {
@@ -162,6 +183,9 @@ func (o Options) Validate() error {
 		return fmt.Errorf("distillation weight %g: must be 0 or more", d.Weight)
 	case !(d.Temperature >= 0 && d.Temperature < 1e6):
 		return fmt.Errorf("distillation temperature %g: must be above 0", d.Temperature)
+	}
+	if err := o.Prompts.Validate(); err != nil {
+		return err
 	}
 	return o.Schedule.Validate()
 }

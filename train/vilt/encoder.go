@@ -16,6 +16,13 @@ type Options struct {
 	// ScaleShift returns the tuned pair after the step called place, of the given width, or nil where nothing is tuned.
 	// Places are listed by [Places]. A frozen encoder without it is the model as published.
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
+	// Prompts, if not nil, puts PromptRows rows behind the first of each sequence of the embeddings x, where there is room for
+	// them: see [op.Prepend]. The feature is then the mean of what becomes of them, after the final norm; nothing is pooled.
+	Prompts    func(p *op.Packing, x *gorgonia.Node) (op.Layer, []op.Input)
+	PromptRows int
+	// Prefix returns what the rows of a block look at beside their own keys and values: [B, 2·L·D] of L each, as
+	// [op.PrefixAttention] has them; or nil, where there is nothing. The encoder's weights and scales must not be trained.
+	Prefix func(p *op.Packing, block int) (prefix *gorgonia.Node, length int, err error)
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
 	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
@@ -90,8 +97,8 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	if o.Beside != nil && (o.Beside.Config != c || o.Beside.Packing.MaxBatch != maxBatch) {
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
-	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, whole: o.KeepLayers, weights: w, from: o.FromBlock}
+	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches(), Prompts: o.PromptRows}
+	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, whole: o.KeepLayers || o.Prompts != nil, weights: w, from: o.FromBlock}
 	if err := o.checkPart(c); err != nil {
 		return nil, err
 	}
@@ -109,7 +116,13 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
 		}
 	}
-	x := e.begin(g, b)
+	b.learned = o.Train || o.ScaleShift != nil
+	prefixes, err := b.prefixes(p)
+	if err != nil {
+		return nil, fmt.Errorf("vilt: %w", err)
+	}
+	e.whole = e.whole || prefixes[c.Depth-1].Node != nil
+	x := b.prompted(e, e.begin(g, b))
 	for i := o.FromBlock; i < o.stop(c); i++ {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 		var looks attention = op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
@@ -117,11 +130,16 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		if i == c.Depth-1 && !e.whole {
 			looks, behind = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
 		}
+		beside := prefixes[i]
+		if beside.Node != nil {
+			looks = op.NewPrefixAttention(p, e.Scratch, c.Width, c.Heads, beside.length, c.Eps)
+		}
 		e.attentions = append(e.attentions, looks)
 		x = b.into(e.output(2*i+1), looks, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
-			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
+			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width), beside.inputs())
+		b.learned = b.learned || beside.Node != nil
 		x = b.into(e.output(2*i+2), op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
@@ -129,6 +147,10 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		e.stream = append(e.stream, x)
 	}
 	if o.ToBlock > 0 {
+		return e, b.failed()
+	}
+	if o.Prompts != nil {
+		e.Features = b.apply(op.NewPromptMean(p, c.Width, c.Eps), b.flow(x), b.weights("layernorm.weight", "layernorm.bias"))
 		return e, b.failed()
 	}
 	if e.whole {
@@ -186,6 +208,7 @@ type builder struct {
 	nodes map[string]*gorgonia.Node
 	// constant is a stream that nothing tuned lies before, or nil.
 	constant *gorgonia.Node
+	learned  bool // something that the loss is differentiated by lies before what comes next
 	err      error
 }
 
@@ -208,7 +231,7 @@ func (b *builder) into(out []float32, layer op.Layer, inputs ...[]op.Input) *gor
 }
 
 func (b *builder) flow(x *gorgonia.Node) []op.Input {
-	return []op.Input{{Node: x, Wanted: x != b.constant && (b.o.Train || b.o.ScaleShift != nil)}}
+	return []op.Input{{Node: x, Wanted: x != b.constant && b.learned}}
 }
 
 func (b *builder) weights(names ...string) []op.Input {
