@@ -113,11 +113,11 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// methodOptions are what the method is told of a run of so many phases.
-func (o Options) methodOptions(phases int) method.Options {
+// methodOptions are what the method is told, but for how many phases there will be.
+func (o Options) methodOptions() method.Options {
 	return method.Options{
 		Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed,
-		Prompts: o.Learning.Prompts, Phases: phases,
+		Prompts: o.Learning.Prompts,
 	}
 }
 

@@ -160,7 +160,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
 		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
 	}
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), r.o.methodOptions(len(r.phases))); err != nil {
+	options := r.o.methodOptions()
+	options.Phases = len(r.phases)
+	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), options); err != nil {
 		return "", err
 	}
 	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))

@@ -85,16 +85,34 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 			m.Close()
 		}
 	}()
-	if m.learner, err = method.New(s.Method, b.weights, m.all, s.methodOptions(m.Phases)); err != nil {
+	options := s.methodOptions()
+	options.Phases = m.Phases
+	if m.learner, err = method.New(s.Method, b.weights, m.all, options); err != nil {
 		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
-	if err = beginAll(m.learner, m.Classes, m.Phase); err != nil {
-		return nil, fmt.Errorf("run %s: %w", dir, err)
+	for t := range m.Phase {
+		if err = m.learner.Begin(phaseOfRun(run.Classes, t)); err != nil {
+			return nil, fmt.Errorf("run %s: %w", dir, err)
+		}
 	}
 	if err = restoreTuner(m.learner, filepath.Join(dir, phaseName(m.Phase-1))); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// phaseOfRun is phase t of a run that has these classes.
+func phaseOfRun(classes []schemas.RunClass, t int) method.Phase {
+	p := method.Phase{Index: t}
+	for _, c := range classes {
+		if c.Phase < t {
+			p.Old++
+		}
+		if c.Phase <= t {
+			p.Seen++
+		}
+	}
+	return p
 }
 
 // Close gives memory and the cache back.
@@ -158,7 +176,7 @@ func optionsOf(settings map[string]any) (Options, error) {
 	}
 	o.Schedule.BatchSize = s.BatchSize
 	o = o.WithDefaults()
-	if err := o.methodOptions(0).Validate(); err != nil {
+	if err := o.methodOptions().Validate(); err != nil {
 		return Options{}, fmt.Errorf("run.json: settings: %w: %w", err, dataset.ErrRefused)
 	}
 	return o, nil
@@ -235,24 +253,6 @@ func (r *run) classes() (all []schemas.RunClass) {
 		}
 	}
 	return all
-}
-
-// beginAll has l begin the given number of phases, as it did when it learned them: what it holds depends on it.
-func beginAll(l method.Learner, classes []schemas.RunClass, phases int) error {
-	old := 0
-	for t := range phases {
-		seen := old
-		for _, c := range classes {
-			if c.Phase == t {
-				seen++
-			}
-		}
-		if err := l.Begin(method.Phase{Index: t, Old: old, Seen: seen}); err != nil {
-			return err
-		}
-		old = seen
-	}
-	return nil
 }
 
 // restoreTuner reads what a phase had learned into l.

@@ -289,7 +289,7 @@ func (p trainProgram) need() func(context.Context, sweep.Job) (int64, error) {
 	return func(ctx context.Context, j sweep.Job) (int64, error) {
 		alike := map[string]any{}
 		for key, v := range j.Settings {
-			if !slices.Contains([]string{"seed", "epochs", "learning_rate", "weight_decay", "warmup_fraction", "phases", "class_order", "repair"}, key) {
+			if !slices.Contains([]string{"seed", "epochs", "learning_rate", "weight_decay", "warmup_fraction", "class_order", "repair"}, key) {
 				alike[key] = v
 			}
 		}

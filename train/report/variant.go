@@ -13,6 +13,7 @@ func plain() map[string]string {
 	return map[string]string{
 		"budget-unit": "stored", "codec": "raw", "replay": "drop", "repair": "0.5", "mask-layer": "last", "mask-heads": "mean", "mask-token": "text",
 		"mask-image": "mean", "mask-text": "mean", "mask-score": "attention", "head": "linear", "distill": "0", "mixing": "natural", "augment": "none",
+		"key-weight": "0.1", "batchwise": "false",
 		"evaluate": "test",
 	}
 }
