@@ -18,10 +18,12 @@ RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 test: ## formatting, vet, every package's tests
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l caption cmd dataset schemas train) || exit 1; test -z "$$unformatted" || { echo "run gofmt on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) test $(RACE) ./...
+	$(GO) vet -tags openblas ./train/...
+	$(GO) test $(RACE) -timeout 20m ./... # cmd's tests start the program hundreds of times: minutes on a busy machine
 ifneq ($(RACE),)
-	@# what counts allocations, and the large products, are left out under the race detector
+	@# what counts allocations, the large products, and processes killed by the dozen are left out under the race detector
 	CGO_ENABLED=0 $(GO) test -trimpath ./train/kernel ./train/method
+	CGO_ENABLED=0 $(GO) test -trimpath -run 'TestKilled(Demo|Sweep|Frozen)' ./cmd/mcil
 endif
 	@# the kernels' own tests go through every CPU path; here what is built on them is tested on each that the machine has
 	@set -e; for path in portable avx2 avx512; do export MCIL_CPU=$$path; \
@@ -74,9 +76,13 @@ $(BENCH)/installed: train/peers/testdata/requirements.txt
 	$(BENCH)/bin/pip install --quiet -r $<
 	touch $@
 
+# The OpenBLAS that came with them, where MCIL_OPENBLAS names no other.
+OPENBLAS = MCIL_OPENBLAS="$${MCIL_OPENBLAS:-$$($(BENCH)/bin/python -c 'import scipy_openblas32 as o; print(o.get_lib_dir(), o.get_library(fullname=True), sep="/")')}"
+
 # MCIL_BENCH_ROUNDS and MCIL_BENCH_STEPS make it shorter; MCIL_BENCH_THREADS is 2 where it is not set.
 bench-peers: $(BENCH)/installed ## products and the training step against OpenBLAS and PyTorch, as a table and $(BENCH)/peers.json; fetches several GB, then some 15 minutes
-	MCIL_PYTHON=$(CURDIR)/$(BENCH)/bin/python MCIL_BENCH_JSON=$(CURDIR)/$(BENCH)/peers.json $(GO) test -count 1 -tags bench -run TestPeers -timeout 120m -v ./train/peers
+	$(OPENBLAS) $(GO) test -count 1 -tags openblas ./train/kernel/...
+	MCIL_PYTHON=$(CURDIR)/$(BENCH)/bin/python MCIL_BENCH_JSON=$(CURDIR)/$(BENCH)/peers.json $(GO) test -count 1 -tags bench -run 'TestPeers|TestStepCount' -timeout 120m -v ./train/peers
 
 test-kills: ## 200 random kills of four writers of one caption store
 	MCIL_KILLS=200 $(GO) test -count 1 -run TestKilledCaptionWriters -timeout 30m -v ./cmd/mcil

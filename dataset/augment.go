@@ -9,12 +9,13 @@ import (
 )
 
 // Augment is items of which each sample's picture is changed at random each time it is asked for. Its patches stay whole and
-// its text stays as it is, so a masked exemplar, which has some of them only, is changed as the whole picture would be. What
+// its text stays as it is, so a masked exemplar, which has some of them only, is changed as the whole picture would be, but for
+// contrast: it turns about the mean of the pixels that are there, which of a masked exemplar are those that were kept. What
 // would cut patches anew (crops, turns by an angle) is not offered: an exemplar lacks the pixels for it.
 type Augment struct {
 	Items
 	Flip   bool // half of the pictures are mirrored, left to right; a caption that says left still says it
-	Jitter bool // brightness and contrast are scaled, each by a factor from 0.8 to 1.2
+	Jitter bool // brightness and contrast are scaled, each by a factor from 0.8 to 1.2; contrast about the mean
 }
 
 // Names of what [Augment] does.
@@ -63,10 +64,11 @@ func (a Augment) Sample(ctx context.Context, i int, rng *rand.Rand) (Sample, err
 	}
 	if a.Flip && rng.IntN(2) == 1 {
 		s = s.mirrored()
+		s.Passing = true
 	}
 	if a.Jitter {
 		brightness, contrast := factor(rng), factor(rng)
-		s.Pixels = jittered(s.Pixels, brightness, contrast)
+		s.Pixels, s.Passing = jittered(s.Pixels, brightness, contrast), true
 	}
 	return s, nil
 }
@@ -104,7 +106,7 @@ func (s Sample) mirrored() Sample {
 	return m
 }
 
-// jittered scales pixels by brightness and then their distance from the mean by contrast, both in 1/1024.
+// jittered scales pixels by brightness and then their distance from their own mean by contrast, both in 1/1024.
 func jittered(pixels []uint8, brightness, contrast int) []uint8 {
 	var sum int
 	for _, v := range pixels {

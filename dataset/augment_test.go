@@ -110,6 +110,10 @@ func TestAugment(t *testing.T) {
 	var flipped, jittered int
 	for seed := range uint64(200) {
 		got := draw(Augment{Flip: true}, seed)
+		if got.Passing != (got.PatchPos[0] != s.PatchPos[0] || !slices.Equal(got.Pixels, s.Pixels)) {
+			t.Fatalf("the picture passes: %t, as it should not", got.Passing)
+		}
+		got.Passing = false
 		switch {
 		case reflect.DeepEqual(got, s.mirrored()):
 			flipped++
@@ -120,7 +124,10 @@ func TestAugment(t *testing.T) {
 		if !slices.Equal(got.Pixels, s.Pixels) {
 			jittered++
 		}
-		got.Pixels = s.Pixels
+		if !got.Passing {
+			t.Fatal("other colours may be kept")
+		}
+		got.Pixels, got.Passing = s.Pixels, false
 		if !reflect.DeepEqual(got, s) {
 			t.Fatal("jitter changed more than pixels")
 		}

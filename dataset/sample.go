@@ -21,6 +21,9 @@ type Sample struct {
 
 	// Kept is what a learner kept of the sample on disk, in its own form, where it was looked for ahead: see train/method.
 	Kept []byte
+	// Passing says that the sample was changed at random, so that what depends on it is not worth keeping: it will hardly be
+	// asked for again.
+	Passing bool
 }
 
 // Items is an indexed collection of samples. Sample may use rng for augmentation and for nothing else, so that the result

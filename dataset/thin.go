@@ -19,6 +19,7 @@ func (t Thin) Sample(ctx context.Context, i int, rng *rand.Rand) (Sample, error)
 		return s, err
 	}
 	thin := s
+	thin.Passing = true
 	thin.PatchPos, thin.Pixels, thin.Tokens, thin.TokenPos = nil, nil, nil, nil
 	size, spared := len(s.Pixels)/max(1, len(s.PatchPos)), 0
 	if len(s.PatchPos) > 0 {

@@ -42,6 +42,9 @@ func TestThin(t *testing.T) {
 		if again, _ := (dataset.Thin{Items: grid{}, Drop: 0.5}).Sample(t.Context(), 0, rng()); !reflect.DeepEqual(s, again) {
 			t.Fatal("the same generator gives another sample")
 		}
+		if !s.Passing {
+			t.Fatal("a thinned sample may be kept")
+		}
 		if s.GridH != 5 || s.GridW != 4 || s.TextLen != 12 || s.Label != 3 || s.ID != "x" {
 			t.Fatalf("what describes the whole has changed: %+v", s)
 		}

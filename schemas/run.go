@@ -23,10 +23,12 @@ type Run struct {
 	Digest        string `json:"digest"`
 	WeightsCommit string `json:"weights_commit,omitempty"` // of weights given as hf:OWNER/NAME: the Hub's, 40 hexadecimal digits
 	// WeightsDigest is of the encoder alone and its vocabulary: what tuned values of the run are to be used with.
-	WeightsDigest string     `json:"weights_digest,omitempty"`
-	Classes       []RunClass `json:"classes,omitempty"` // that the run learns, in the order learned
-	CPU           string     `json:"cpu"`               // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
-	Program       Program    `json:"program"`
+	WeightsDigest string `json:"weights_digest,omitempty"`
+	// DataDigest is of the dataset's rows that the run reads. Paths may be written alike and lead to other data.
+	DataDigest string     `json:"data_digest,omitempty"`
+	Classes    []RunClass `json:"classes,omitempty"` // that the run learns, in the order learned
+	CPU        string     `json:"cpu"`               // instructions used: avx512, avx2 or portable; openblas: the best of these, and a library for large products
+	Program    Program    `json:"program"`
 }
 
 // Report is RUN/report.json: what came out. Accuracies are fractions in [0,1].
@@ -95,7 +97,29 @@ type Checkpoint struct {
 	Report      Phase         `json:"report"`
 	AccuracyRow []float64     `json:"accuracy_row"` // of the matrix
 	Budgets     map[int]int64 `json:"budgets"`      // by class, in the order learned, in the budget's unit
-	// Worths is what examples of each class cost whole, in herding's order, as far as a budget of samples in all needs it.
-	Worths  map[int][]int64   `json:"worths,omitempty"`
+	// Worths is what samples of each class are worth, where a budget of samples in all needs it.
+	Worths  map[int]Worth     `json:"worths,omitempty"`
 	Gallery []GalleryExemplar `json:"gallery"` // of this phase
+	// Qualities is how mrdc chose for each class of this phase.
+	Qualities map[int]ClassQuality `json:"qualities,omitempty"`
+}
+
+// ClassQuality is the quality of JPEG that a class is stored in.
+type ClassQuality struct {
+	Quality int             `json:"quality"`
+	Tried   []QualityChoice `json:"tried"`
+}
+
+// QualityChoice is one quality of JPEG that a class could be stored in.
+type QualityChoice struct {
+	Quality int     `json:"quality"`
+	Count   int     `json:"count"` // exemplars of that quality in the budget
+	Ratio   float64 `json:"ratio"` // volume of their features to the volume of those of as many originals
+}
+
+// Worth is what the train examples of a class take whole, in the budget's unit.
+type Worth struct {
+	Largest  int64 `json:"largest"`
+	Total    int64 `json:"total"`
+	Examples int   `json:"examples"`
 }

@@ -126,10 +126,10 @@ func hashFile(h io.Writer, path string) error {
 	return err
 }
 
-// rowsDigest is a digest of what training reads of a dataset.
-func rowsDigest(d *dataset.Dataset) (string, error) {
+// rowsDigest is a digest of splits of a dataset, as far as training reads them.
+func rowsDigest(d *dataset.Dataset, splits ...string) (string, error) {
 	h := sha256.New()
-	for _, split := range []string{dataset.Train, dataset.Test} {
+	for _, split := range splits {
 		rows := d.Splits[split]
 		for i := range rows.Len() {
 			r, err := rows.Row(i)

@@ -17,7 +17,7 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-func (r *run) phaseDir(t int) string { return filepath.Join(r.o.Out, fmt.Sprintf("phase-%02d", t)) }
+func (r *run) phaseDir(t int) string { return filepath.Join(r.o.Out, phaseName(t)) }
 
 // save makes the folder of phase t appear whole.
 func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
@@ -32,13 +32,14 @@ func (r *run) save(t int, gallery []schemas.GalleryExemplar) error {
 	if err := schemas.WriteExemplars(filepath.Join(partial, "memory.arrow"), r.store.All()); err != nil {
 		return err
 	}
-	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Worths: map[int][]int64{}, Gallery: append([]schemas.GalleryExemplar{}, gallery...)}
+	c := schemas.Checkpoint{Header: schemas.PhaseHeader, Report: r.reports[t], AccuracyRow: r.matrix[t], Budgets: map[int]int64{}, Worths: map[int]schemas.Worth{}, Gallery: append([]schemas.GalleryExemplar{}, gallery...)}
 	for label, b := range r.store.Budgets() {
 		c.Budgets[label] = int64(b)
 	}
 	for label, w := range r.worths {
-		c.Worths[label] = w
+		c.Worths[label] = schemas.Worth(w)
 	}
+	c.Qualities = r.chosen
 	if err := schemas.WriteJSON(filepath.Join(partial, "phase.json"), c); err != nil {
 		return err
 	}
@@ -93,21 +94,13 @@ func (r *run) resumePhases() error {
 			budgets[label] = memory.Budget(b)
 		}
 		for label, w := range c.Worths {
-			r.worths[label] = w
+			r.worths[label] = memory.Worth(w)
 		}
 		if err := r.store.Restore(exemplars, budgets); err != nil {
 			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
-		tuner := filepath.Join(r.phaseDir(t), "tuner.safetensors")
-		saved, metadata, err := vilt.ReadSafetensorsMetadata(tuner)
-		if err == nil {
-			err = schemas.TunerHeader.CheckMetadata(tuner, metadata)
-		}
-		if err != nil {
+		if err := restoreTuner(r.learner, r.phaseDir(t)); err != nil {
 			return fmt.Errorf("resume: %w", err)
-		}
-		if err := method.Restore(r.learner, saved); err != nil {
-			return fmt.Errorf("resume %s: %w: %w", r.phaseDir(t), err, schemas.ErrDamaged)
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@
 //	text of exemplars    at replay, with probability 1/2, that of another exemplar of the class: our reading of the paper's
 //	                     multimodal augmentation (--repair)
 //	picture changes      none, as ViLT trains (--augment flip,jitter; exemplars are changed as whole pictures would be, with
-//	                     their patches where the whole picture's would be)
+//	                     their patches where the whole picture's would be; contrast turns about the mean of what was kept)
 //	new examples         whole; --mask-new takes a share of patches and tokens from them at random, as exemplars lack some.
 //	                     This is not the paper's: CIM compresses new examples likewise
 //	accuracy             top-1 over the rows of all classes seen, pooled; its mean over phases is the average accuracy. The
@@ -39,7 +39,7 @@
 // kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
 // values, classifier) at four bytes a value. The optimizer's moments are not in it, as each phase begins with none; nor is a
 // teacher, which is the state of the phase before. learn_pictures_per_second is over steps and the waiting for their batches,
-// a teacher's forward pass included, test_pictures_per_second over evaluation.
+// a teacher's forward pass included, and nothing that a method does beside steps, test_pictures_per_second over evaluation.
 //
 // # Memory
 //

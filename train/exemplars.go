@@ -17,7 +17,7 @@ type MemoryOptions struct {
 	Exemplars string // none, raw, masked (the default), mrdc or cim
 
 	// Exactly one of three; default: Budget 5.
-	Budget      float64 // for each class, in samples: what that many of its examples take whole
+	Budget      float64 // for each class, in samples, as memory.Worth counts them
 	BudgetTotal float64 // in all, in samples, shared by the classes seen
 	BudgetBytes int64   // in all, shared by the classes seen
 	BudgetUnit  string  // what the budget counts: stored (the default), pixels or tokens
@@ -70,7 +70,7 @@ func (o MemoryOptions) WithDefaults() MemoryOptions {
 		if len(o.MRDCQualities) == 0 {
 			o.MRDCQualities = slices.DeleteFunc([]int{10, 25, 50, 75, 90}, func(q int) bool { return q > o.JPEGQuality })
 		}
-		if o.MRDCEpsilon == 0 {
+		if o.MRDCEpsilon == 0 && len(o.MRDCQualities) != 1 {
 			o.MRDCEpsilon = 0.1
 		}
 	case memory.CIM:
@@ -82,8 +82,7 @@ func (o MemoryOptions) WithDefaults() MemoryOptions {
 
 // keeps says whether any exemplars are kept.
 func (o MemoryOptions) keeps() bool {
-	kind, err := memory.KindOf(o.Exemplars)
-	return err == nil && kind.Keeps
+	return o.Exemplars != memory.None && memory.CheckKind(o.Exemplars) == nil
 }
 
 func (o MemoryOptions) codec() memory.Codec {
@@ -148,7 +147,7 @@ func (o MemoryOptions) settings() []setting {
 		{"mask_text", o.Mask.Text, o.Mask.Text != "", masked},
 		{"mask_score", o.Mask.Score, o.Mask.Score != "", masked},
 		{"mrdc_qualities", o.MRDCQualities, o.MRDCQualities != nil, is(memory.MRDC)},
-		{"mrdc_epsilon", o.MRDCEpsilon, o.MRDCEpsilon != 0, is(memory.MRDC)},
+		{"mrdc_epsilon", o.MRDCEpsilon, o.MRDCEpsilon != 0, cmp.Or(is(memory.MRDC), only(len(o.MRDCQualities) != 1, "where there is one quality to choose from"))},
 		{"cim_ratio", o.Box.Ratio, o.Box.Ratio != 0, is(memory.CIM)},
 		{"cim_threshold", o.Box.Threshold, o.Box.Threshold != 0, is(memory.CIM)},
 	}
@@ -173,16 +172,16 @@ func (s setting) words() string {
 
 // validate refuses what cannot be and what would have no effect. Defaults are filled in.
 func (o MemoryOptions) validate() error {
-	if _, err := memory.KindOf(o.Exemplars); err != nil {
+	if err := memory.CheckKind(o.Exemplars); err != nil {
 		return err
 	}
 	budgets := 0
 	for _, s := range o.settings() {
 		switch {
 		case s.given && !o.keeps():
-			return fmt.Errorf("%s has no effect without exemplars: leave it out, or choose raw or masked exemplars", s.words())
+			return Idlef("%s has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars", s.words())
 		case s.given && s.idle != "":
-			return fmt.Errorf("%s has no effect %s: leave it out", s.words(), s.idle)
+			return Idlef("%s has no effect %s: leave it out", s.words(), s.idle)
 		case s.given && strings.HasPrefix(s.name, "budget") && s.name != "budget_unit":
 			budgets++
 		}
@@ -192,9 +191,9 @@ func (o MemoryOptions) validate() error {
 	}
 	switch {
 	case budgets > 1 && o.BudgetTotal == 0:
-		return fmt.Errorf("give the budget in samples a class or in bytes, not both")
+		return Idlef("give the budget in samples a class or in bytes, not both")
 	case budgets > 1:
-		return fmt.Errorf("give one of budget, budget-total and budget-bytes: they take the place of one another")
+		return Idlef("give one of budget, budget-total and budget-bytes: they take the place of one another")
 	}
 	if err := o.validateBudget(); err != nil {
 		return err
@@ -244,10 +243,10 @@ func (o MemoryOptions) validateMRDC() error {
 	switch {
 	case o.Codec != schemas.CodecJPEG:
 		return fmt.Errorf("mrdc stores JPEGs of a lower quality than the run's: give codec jpeg, whose quality is what it is compared with")
-	case !(o.MRDCEpsilon > 0 && o.MRDCEpsilon < 1e9):
-		return fmt.Errorf("mrdc-epsilon %g: must be above 0", o.MRDCEpsilon)
 	case len(o.MRDCQualities) == 0:
 		return fmt.Errorf("mrdc-qualities: none is below the jpeg-quality of %d: give some", o.JPEGQuality)
+	case len(o.MRDCQualities) > 1 && !(o.MRDCEpsilon > 0 && o.MRDCEpsilon < 1e9):
+		return fmt.Errorf("mrdc-epsilon %g: must be above 0", o.MRDCEpsilon)
 	}
 	for i, q := range o.MRDCQualities {
 		if q < 1 || q > o.JPEGQuality || i > 0 && q <= o.MRDCQualities[i-1] {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/png"
 	"math/rand/v2"
@@ -74,39 +75,39 @@ func remembered(t *testing.T, m MemoryOptions) (exemplars []memory.Exemplar, bud
 // what is remembered or replayed, and what it does not read is refused by its name.
 func TestEveryKeyHasAnEffectOrIsRefused(t *testing.T) {
 	for _, kind := range memory.Kinds() {
-		base := baseOf(kind.Name)
+		base := baseOf(kind)
 		plain := Options{Memory: base}.Settings()
 		var exemplars []memory.Exemplar
 		var budgets map[int]memory.Budget
 		var replayed []dataset.Sample
-		if kind.Keeps {
+		if kind != memory.None {
 			exemplars, budgets, replayed = remembered(t, base)
 		}
 		for _, key := range memoryKeys {
 			o := base
 			key.set(&o)
 			err := Options{Memory: o}.Validate()
-			if !slices.Contains(strings.Fields(key.kinds), kind.Name) {
-				if key.name == "codec" || key.name == "budget_unit" && kind.Keeps { // mrdc has no other
+			if !slices.Contains(strings.Fields(key.kinds), kind) {
+				if key.name == "codec" || key.name == "budget_unit" && kind != memory.None { // mrdc has no other
 					continue
 				}
 				words := setting{name: key.name}.words()
 				if err == nil || !strings.Contains(err.Error(), words+" has no effect") && !strings.Contains(err.Error(), "codec has no effect") {
-					t.Errorf("%s with %s exemplars: %v", key.name, kind.Name, err)
+					t.Errorf("%s with %s exemplars: %v", key.name, kind, err)
 				}
 				continue
 			}
 			if err != nil {
-				t.Errorf("%s with %s exemplars: %v", key.name, kind.Name, err)
+				t.Errorf("%s with %s exemplars: %v", key.name, kind, err)
 				continue
 			}
 			settings := Options{Memory: o}.Settings()
 			if settings[key.name] == nil || reflect.DeepEqual(settings[key.name], plain[key.name]) {
-				t.Errorf("%s with %s exemplars: run.json has %v, and %v without", key.name, kind.Name, settings[key.name], plain[key.name])
+				t.Errorf("%s with %s exemplars: run.json has %v, and %v without", key.name, kind, settings[key.name], plain[key.name])
 			}
 			e, b, s := remembered(t, o)
 			if reflect.DeepEqual(e, exemplars) && reflect.DeepEqual(b, budgets) && reflect.DeepEqual(s, replayed) {
-				t.Errorf("%s with %s exemplars changes neither what is remembered nor what is replayed", key.name, kind.Name)
+				t.Errorf("%s with %s exemplars changes neither what is remembered nor what is replayed", key.name, kind)
 			}
 		}
 	}
@@ -134,6 +135,8 @@ func TestMemoryOptionsRefuse(t *testing.T) {
 		"must increase from 1 to the jpeg-quality of 90": {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{50, 95}},
 		"must increase":                                  {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{50, 50}},
 		"none is below the jpeg-quality of 5":            {Exemplars: "mrdc", Codec: "jpeg", JPEGQuality: 5},
+		"mrdc-epsilon has no effect where there is one":  {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{50}, MRDCEpsilon: 0.3},
+		"mrdc-epsilon has no effect where":               {Exemplars: "mrdc", Codec: "jpeg", JPEGQuality: 20, MRDCEpsilon: 0.3}, // of the defaults 10 is left
 		"mrdc-epsilon -1":                                {Exemplars: "mrdc", Codec: "jpeg", MRDCEpsilon: -1},
 		"cim keeps every token":                          {Exemplars: "cim", BudgetUnit: "tokens"},
 		"ratio 5":                                        {Exemplars: "cim", Box: memory.BoxOptions{Ratio: 5}},
@@ -165,7 +168,12 @@ func TestMemoryOptionsRefuse(t *testing.T) {
 			t.Errorf("defaults filled in twice: %+v, not %+v", twice, once)
 		}
 	}
-	// what only the model shows
+	// what only data and model show
+	single := testRun(t)
+	single.Protocol, single.Learning.Distill = Protocol{Init: testClasses, Increment: 2}, 1
+	if _, err := Run(t.Context(), single); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "distillation has no effect in a single phase, which these 5 classes are") {
+		t.Errorf("distillation in one phase of all classes: %v", err)
+	}
 	for words, o := range map[string]MemoryOptions{"attention of block \"2\": the model has 2": masked(memory.MaskOptions{Layer: "2"}), "attention of head \"3\"": {Exemplars: "cim", Mask: memory.MaskOptions{Heads: "3"}}} {
 		run := testRun(t)
 		run.Memory = o
@@ -192,10 +200,26 @@ func TestRivals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			var c schemas.Checkpoint
+			if err := schemas.ReadJSON(filepath.Join(o.Out, fmt.Sprintf("phase-%02d", i), "phase.json"), schemas.PhaseHeader, &c); err != nil {
+				t.Fatal(err)
+			}
+			if fresh := p.Classes - []int{0, 3, 4}[i]; kind != "mrdc" && c.Qualities != nil || kind == "mrdc" && len(c.Qualities) != fresh {
+				t.Errorf("%s: phase %d chose %v", kind, i, c.Qualities)
+			}
+			for label, q := range c.Qualities {
+				if len(q.Tried) != 4 || q.Quality != memory.Choose(q.Tried, 0.1).Quality {
+					t.Errorf("class %d: quality %d of %+v", label, q.Quality, q.Tried)
+				}
+			}
 			held := make([]int, p.Classes)
 			for _, e := range exemplars {
+				if q, fresh := c.Qualities[e.Label]; fresh && e.Quality != q.Quality {
+					t.Errorf("exemplar %s is of quality %d, the class's is %d", e.ID, e.Quality, q.Quality)
+				}
 				held[e.Label]++
-				if e.Codec != "jpeg" || (e.Box != nil) != (kind == "cim") || (len(e.PatchBits) > 0) != (kind == "masked") || kind != "mrdc" && e.Quality != 80 || e.Quality > 80 || e.FullBytes == 0 {
+				whole := int(memory.CostOf(e).StoredBytes) == e.FullBytes // where a box spares nothing
+				if e.Codec != "jpeg" || (e.Box != nil) != (kind == "cim" && !whole) || (len(e.PatchBits) > 0) != (kind == "masked") || kind != "mrdc" && e.Quality != 80 || e.Quality > 80 || e.FullBytes == 0 {
 					t.Errorf("%s: exemplar %s is stored as %s of quality %d, box %v, %d of %d bytes", kind, e.ID, e.Codec, e.Quality, e.Box, len(e.Pixels), e.FullBytes)
 				}
 			}
@@ -219,7 +243,7 @@ func TestRivals(t *testing.T) {
 				t.Errorf("%s: what is replayed of %s cannot be seen (%v)", kind, e.ID, err)
 			}
 			all := !slices.Contains(e.KeptPatch, false)
-			if e.Kind != kind || e.Quality == 0 || (e.Box != nil) != (kind == "cim") || all != (kind != "masked") || len(e.Attention) != e.GridH*e.GridW || len(e.Tokens) == 0 {
+			if e.Kind != kind || e.Quality == 0 || (e.Box != nil) != (kind == "cim" && e.StoredBytes < e.FullBytes) || all != (kind != "masked") || len(e.Attention) != e.GridH*e.GridW || len(e.Tokens) == 0 {
 				t.Errorf("%s: shown as %s of quality %d, box %v, kept %v", kind, e.Kind, e.Quality, e.Box, e.KeptPatch)
 			}
 			if slices.ContainsFunc(e.Tokens, func(k schemas.GalleryToken) bool { return !k.Kept }) != (kind == "masked") {
@@ -227,17 +251,54 @@ func TestRivals(t *testing.T) {
 			}
 		}
 	}
-	raw := reports["raw"].Phases[0]
-	if raw.MemoryUsedBytes != raw.MemoryBudgetBytes || raw.ExemplarsPerClass != 2 {
-		t.Errorf("raw exemplars do not fill their budget: %+v", raw)
-	}
 	for kind, r := range reports {
-		p := r.Phases[0] // later on, what is learned depends on the kind, and herding's order with it
-		if p.MemoryBudgetBytes != raw.MemoryBudgetBytes {
-			t.Errorf("the budget of %s exemplars is %d, of raw ones %d", kind, p.MemoryBudgetBytes, raw.MemoryBudgetBytes)
+		for i, p := range r.Phases { // whatever the kind has learned
+			if raw := reports["raw"].Phases[i]; p.MemoryBudgetBytes != raw.MemoryBudgetBytes {
+				t.Errorf("phase %d: the budget of %s exemplars is %d, of raw ones %d", i, kind, p.MemoryBudgetBytes, raw.MemoryBudgetBytes)
+			}
+			if kind == "raw" && (p.ExemplarsPerClass < 1.5 || p.ExemplarsPerClass > 3 || p.MemoryUsedBytes < p.MemoryBudgetBytes/2) {
+				t.Errorf("phase %d: 2 samples a class are worth %g raw exemplars", i, p.ExemplarsPerClass)
+			}
 		}
+		p := r.Phases[0]
 		if (p.TokenFraction < 1) != (kind == "masked") || (p.PixelFraction < 1) != (kind == "masked" || kind == "cim") {
 			t.Errorf("%s: %g of the tokens, %g of the pixels", kind, p.TokenFraction, p.PixelFraction)
+		}
+	}
+}
+
+// TestOneSampleLeavesNoClassEmpty: whatever the kind, the codec and the unit, an exemplar takes no more than the whole does, and
+// one sample a class is room for one.
+func TestOneSampleLeavesNoClassEmpty(t *testing.T) {
+	parts := map[string]memory.MaskOptions{memory.Masked: {Image: "ratio:1", Text: "ratio:1"}} // bitmaps that spare nothing
+	for _, kind := range []string{memory.Raw, memory.Masked, memory.MRDC, memory.CIM} {
+		for _, codec := range []string{schemas.CodecRaw, schemas.CodecJPEG} {
+			for _, unit := range memory.Units() {
+				for _, mask := range []memory.MaskOptions{{}, parts[kind]} {
+					o := MemoryOptions{Exemplars: kind, Codec: codec, BudgetUnit: string(unit), Budget: 1, Mask: mask}
+					if kind == memory.CIM {
+						o.Box.Threshold = 0.05 // nearly all is in the box
+					}
+					if (Options{Memory: o}).Validate() != nil { // not of this kind
+						continue
+					}
+					r := prepared(t, o)
+					if _, err := r.remember(t.Context(), 0, ""); err != nil {
+						t.Fatal(err)
+					}
+					for label := range testClasses {
+						held := r.store.OfClass(label)
+						if len(held) == 0 {
+							t.Errorf("%s, %s, %s: class %d is empty with a budget of %d", kind, codec, unit, label, r.store.Budgets()[label])
+						}
+						for _, e := range held {
+							if is, whole := memory.CostOf(e).In(unit), memory.FullCost(e).In(unit); is > whole {
+								t.Errorf("%s, %s, %s: exemplar %s takes %d, whole %d", kind, codec, unit, e.ID, is, whole)
+							}
+						}
+					}
+				}
+			}
 		}
 	}
 }
@@ -319,7 +380,7 @@ func TestSharesAreDrawnAsFarAsNeeded(t *testing.T) {
 			return memory.Exemplar{Pixels: make([]byte, c.bytes)}, nil, drawn <= c.n
 		}})
 	}
-	shares, err := r.shares(t.Context(), 0, pools)
+	shares, err := r.shares(0, pools)
 	if err != nil || !slices.Equal(shares, []float64{40, 110, 150}) {
 		t.Errorf("shares %v (%v)", shares, err)
 	}
@@ -328,8 +389,8 @@ func TestSharesAreDrawnAsFarAsNeeded(t *testing.T) {
 	}
 }
 
-// TestRivalsHerdByWhatTheyStore: the order of mrdc and cim is herding's by the features of the stored pictures, and of the
-// exemplars' worth by those of the whole ones.
+// TestRivalsHerdByWhatTheyStore: the order of mrdc and cim is herding's by the features of the stored pictures, which need not
+// be that of the whole ones.
 func TestRivalsHerdByWhatTheyStore(t *testing.T) {
 	for kind, m := range map[string]MemoryOptions{
 		"mrdc": {Exemplars: "mrdc", Codec: "jpeg", MRDCQualities: []int{1}}, "cim": {Exemplars: "cim", Box: memory.BoxOptions{Ratio: 256}},
@@ -373,7 +434,7 @@ func TestRivalsHerdByWhatTheyStore(t *testing.T) {
 				t.Errorf("%s: class %d is stored in the order %v, not %v", kind, label, got, want)
 			}
 			if got, want := p.whole, order(false); !slices.Equal(got, want) {
-				t.Errorf("%s: class %d is appraised in the order %v, not %v", kind, label, got, want)
+				t.Errorf("%s: class %d as it is has the order %v, not %v", kind, label, got, want)
 			}
 			if !slices.Equal(p.order, p.whole) {
 				others++

@@ -12,6 +12,7 @@ import (
 // read is in the machine's memory too, as long as nobody else needs the room, and is not in it.
 func (r *run) footprint() (method.Plan, error) {
 	p := r.learner.Plan()
+	spec, _ := method.SpecOf(r.o.Method)
 	train, test := r.data.Splits[dataset.Train], r.data.Splits[r.o.Evaluate]
 	var kept int64                         // the most pictures that are kept at a time
 	var learned, tested, of dataset.Extent // of all phases so far; of the largest class
@@ -27,6 +28,9 @@ func (r *run) footprint() (method.Plan, error) {
 			}
 		}
 		learned.Add(phase)
+		if spec.Joint {
+			phase = learned
+		}
 		kept = max(kept, phase.Bytes+tested.Bytes) // a phase's train rows are forgotten before its test
 		x, err := r.encoding.Extent(test, dataset.OfClasses(test, labels...))
 		if err != nil {
@@ -37,9 +41,14 @@ func (r *run) footprint() (method.Plan, error) {
 	}
 	largest := max(learned.Largest, tested.Largest)
 	p.Pictures = min(kept, r.o.CacheBytes)
+	var each int64                                      // bytes of a sample that is made for a step
 	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is not kept is made anew, and what is changed is a copy
-		p.Ahead = held(r.o.Schedule, learned.Samples, largest)
+		each = largest
 	}
+	if r.o.TuneFromBlock > 0 { // the output of the blocks below
+		each += method.KeptBytes(r.shape, r.encoding.MaxText, max(learned.Patches, tested.Patches))
+	}
+	p.Ahead = held(r.o.Schedule, learned.Samples, each)
 	if m := r.o.Memory; m.keeps() {
 		switch {
 		case m.BudgetBytes > 0:
@@ -74,7 +83,7 @@ func (r *run) selecting(patches int64, batch int, largest int64) int64 {
 	matrix := 4 * length * length
 	bytes += 2 * int64(at) * matrix
 	if c := r.shape; a.Inside() { // each head's, and what the graph keeps of each block
-		bytes += int64(at*c.Heads)*matrix + 4*3*int64(c.Width*c.Depth*r.learner.BatchSize())*length
+		bytes += int64(at*c.Heads)*matrix + method.InsideBytes(c, r.learner.BatchSize(), int(length))
 	}
 	return bytes
 }
@@ -105,7 +114,7 @@ func (o PretrainOptions) footprint(network method.Plan, e *dataset.Encoding, row
 // held is what a loader of so many samples holds of them when each takes so many bytes.
 func held(s method.Schedule, samples int, sampleBytes int64) int64 {
 	l := dataset.Loader{BatchSize: s.BatchSize, Workers: s.Workers}
-	return min(l.HeldBytes(sampleBytes), int64(s.Epochs*samples)*sampleBytes)
+	return min(l.HeldBytes(sampleBytes), int64(max(1, s.Epochs)*samples)*sampleBytes)
 }
 
 // collecting is by how many per cent a process that holds so many bytes lets its heap grow between two collections, and how

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/datasettest"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -56,7 +57,7 @@ func TestPlanHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, what := range []string{"pretrain", "run"} {
+	for _, what := range []string{"pretrain", "run", "attention"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlanHolds$", "-test.v")
 		cmd.Env = append(os.Environ(), variable+"="+what+":"+dirs.data)
 		out, err := cmd.CombinedOutput()
@@ -84,10 +85,14 @@ func learn(t *testing.T, what, data string, progress func(Event)) {
 	switch what {
 	case "pretrain":
 		_, err = Pretrain(t.Context(), PretrainOptions{Data: data, Out: out, Model: "small", MaxText: 20, Drop: -1, Schedule: s, Progress: progress})
-	case "run": // which keeps no pictures, so that there is garbage
-		_, err = Run(t.Context(), Options{
+	case "run", "attention": // which keeps no pictures, so that there is garbage
+		o := Options{
 			Data: data, Out: out, Weights: "random", Model: "small", MaxText: 20, Protocol: Protocol{Phases: 2}, Memory: MemoryOptions{Budget: 2}, CacheBytes: 1, Schedule: s, Progress: progress,
-		})
+		}
+		if what == "attention" { // of every block, in full batches
+			o.Memory.Exemplars, o.Memory.Mask.Layer = memory.CIM, "mean"
+		}
+		_, err = Run(t.Context(), o)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +129,41 @@ func TestPlanOfPictures(t *testing.T) {
 		if rest := 1000 + c.pictures + c.ahead + p.Saving; p.Garbage != rest || p.Total() != 2*rest { // a small process may as well wait
 			t.Errorf("%d bytes of garbage beside %d, %d in all", p.Garbage, rest, p.Total())
 		}
+	}
+}
+
+// TestPlanOfPrefix: outputs of the blocks that are not tuned are in the plan as far as a loader brings them, even where all
+// pictures are kept and take no memory of their own.
+func TestPlanOfPrefix(t *testing.T) {
+	ahead := func(change func(o *Options)) int64 {
+		t.Helper()
+		o := testRun(t).WithDefaults()
+		change(&o)
+		r := &run{o: o}
+		defer r.close()
+		if _, err := r.prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := r.footprint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.TuneFromBlock == 0 {
+			return p.Ahead
+		}
+		c := r.shape
+		output := int64(c.MaxText+1+c.MaxPatches()) * int64(2*c.Width+2)
+		if n := p.Ahead / output; n < int64(2*o.Schedule.BatchSize) {
+			t.Errorf("%d bytes ahead are %d outputs of %d", p.Ahead, n, output)
+		}
+		return p.Ahead
+	}
+	if n := ahead(func(o *Options) {}); n != 0 {
+		t.Errorf("%d bytes ahead of kept pictures", n)
+	}
+	kept := ahead(func(o *Options) { o.TuneFromBlock = 1 })
+	if both := ahead(func(o *Options) { o.TuneFromBlock, o.CacheBytes = 1, 1 }); both <= kept {
+		t.Errorf("%d bytes ahead with pictures that are not kept, %d without", both, kept)
 	}
 }
 

@@ -56,12 +56,16 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 	if err != nil {
 		return spent{}, err
 	}
+	spec, err := method.SpecOf(r.o.Method)
+	if err != nil {
+		return spent{}, err
+	}
 	log, err := newLog(filepath.Join(r.o.Out, "log.jsonl"), t, from.epochs)
 	if err != nil {
 		return spent{}, err
 	}
 	log.peak = r.peak
-	pace, before := pace{peak: r.peak, whole: from.spent.work}, from.spent.before
+	pace, before := pace{peak: r.peak, still: spec.Still, whole: from.spent.work}, from.spent.before
 	lesson.Epochs, lesson.From = from.epochs, from.tensors
 	lesson.Progress = func(s method.Step) {
 		log.step(s)

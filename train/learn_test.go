@@ -301,6 +301,38 @@ func TestEvaluateReadsItsSplitOnly(t *testing.T) {
 	}
 }
 
+// TestRowsReadAreInTheDigest: other validation rows are other data to a run that is evaluated on them, and to no other.
+func TestRowsReadAreInTheDigest(t *testing.T) {
+	o := testRun(t)
+	r := &run{o: o.WithDefaults()}
+	defer r.close()
+	if _, err := r.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	digests := map[string]bool{}
+	for _, split := range []string{dataset.Test, dataset.Validation} {
+		r.o.Evaluate = split
+		for _, rows := range []string{dataset.Test, dataset.Train} {
+			r.data.Splits[dataset.Validation] = r.data.Splits[rows]
+			digest, err := r.rowsRead()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if split == dataset.Test && digest != r.rows {
+				t.Errorf("validation rows that are not read change the digest")
+			}
+			digests[digest] = true
+		}
+	}
+	if len(digests) != 3 {
+		t.Errorf("%d digests of no validation rows and two sets of them", len(digests))
+	}
+	var saved schemas.Run
+	if err := schemas.ReadJSON(filepath.Join(mustWholeRun(t), "run.json"), schemas.RunHeader, &saved); err != nil || saved.DataDigest != r.rows {
+		t.Errorf("run.json has %q, not %q (%v)", saved.DataDigest, r.rows, err)
+	}
+}
+
 // TestReportCounts holds what a report counts to what there is.
 func TestReportCounts(t *testing.T) {
 	dir := mustWholeRun(t)

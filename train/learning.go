@@ -7,6 +7,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/method"
+	"github.com/mcil/mcil/train/tune"
 )
 
 // LearningOptions say how the examples of a phase are learned. Zero means the default. A method that does not read one of
@@ -22,6 +23,12 @@ type LearningOptions struct {
 	// MaskNew is the share of patches and tokens that new examples lose at random, each time others, so that they look more
 	// like masked exemplars, in [0,1); default 0. The paper has no such thing; CIM compresses new examples likewise.
 	MaskNew float64
+
+	AdapterWidth   int     // of adapters' narrow rows; default 64
+	AdapterScale   float64 // of what adapters add; default 0.1
+	AdapterDropout float64 // of adapters' narrow rows, in steps; default 0.1, negative: none
+	EaseAlpha      float64 // weight of the subspaces that are not of a class's own phase; default 0.1, negative: none
+
 	Prompts method.Prompts // see there
 }
 
@@ -39,6 +46,13 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 	if l.Head == "" && slices.Contains(spec.Reads, method.SettingHead) {
 		l.Head = method.Heads()[0]
 	}
+	if slices.Contains(spec.Reads, method.SettingAdapterWidth) {
+		a := l.adapter().WithDefaults()
+		l.AdapterWidth, l.AdapterScale, l.AdapterDropout = a.Width, a.Scale, a.Dropout
+	}
+	if slices.Contains(spec.Reads, method.SettingEaseAlpha) {
+		l.EaseAlpha = method.EaseOptions{Alpha: l.EaseAlpha}.WithDefaults().Alpha
+	}
 	l.Prompts = l.Prompts.Or(spec.Prompts)
 	d := l.distill().WithDefaults()
 	l.DistillTemperature = d.Temperature
@@ -53,6 +67,10 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 
 func (l LearningOptions) distill() method.Distill {
 	return method.Distill{Weight: l.Distill, Temperature: l.DistillTemperature}
+}
+
+func (l LearningOptions) adapter() tune.AdapterOptions {
+	return tune.AdapterOptions{Width: l.AdapterWidth, Scale: l.AdapterScale, Dropout: l.AdapterDropout}
 }
 
 // copies says whether examples are changed for each step, which takes memory of its own.
@@ -70,6 +88,10 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingHead, l.Head != ""},
 		{method.SettingDistill, l.Distill != 0},
 		{method.SettingDistillTemperature, l.DistillTemperature != 0},
+		{method.SettingAdapterWidth, l.AdapterWidth != 0},
+		{method.SettingAdapterScale, l.AdapterScale != 0},
+		{method.SettingAdapterDropout, l.AdapterDropout != 0},
+		{method.SettingEaseAlpha, l.EaseAlpha != 0},
 		{method.SettingPromptLength, prompts[method.SettingPromptLength]},
 		{method.SettingPromptPool, prompts[method.SettingPromptPool]},
 		{method.SettingPromptTop, prompts[method.SettingPromptTop]},
@@ -78,25 +100,34 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingBatchwise, prompts[method.SettingBatchwise]},
 	} {
 		if s.given && !slices.Contains(spec.Reads, s.setting) {
-			return fmt.Errorf("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
+			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
 		}
 	}
 	if _, err := dataset.ParseAugment(l.Augment); err != nil {
 		return err
 	}
 	switch {
+	case spec.Still && l.copies():
+		return Idlef("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
 	case l.DistillTemperature != 0 && l.Distill == 0:
-		return fmt.Errorf("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
+		return Idlef("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
 	case l.Distill != 0 && phases == 1:
-		return fmt.Errorf("distillation has no effect in a single phase: leave it out, or choose more phases")
+		return Idlef("distillation has no effect in a single phase: leave it out, or choose more phases")
 	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
 		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
 	case l.Mixing != "" && !keeps:
-		return fmt.Errorf("mixing has no effect without exemplars: leave it out, or choose raw or masked exemplars")
+		return Idlef("mixing has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars")
 	case !(l.MaskNew >= 0 && l.MaskNew < 1):
 		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
 	}
-	return method.Options{Head: l.Head, Distill: l.distill(), Prompts: l.Prompts}.Validate()
+	return l.options().Validate()
+}
+
+// options are what the method is told of these.
+func (l LearningOptions) options() method.Options {
+	return method.Options{
+		Head: l.Head, Distill: l.distill(), Adapter: l.adapter(), Ease: method.EaseOptions{Alpha: l.EaseAlpha}, Prompts: l.Prompts,
+	}
 }
 
 // settings adds what applies, of options with their defaults.
@@ -109,6 +140,12 @@ func (l LearningOptions) settings(s map[string]any) {
 	}
 	if l.Mixing != "" {
 		s["mixing"] = l.Mixing
+	}
+	if l.AdapterWidth != 0 {
+		s[method.SettingAdapterWidth], s[method.SettingAdapterScale], s[method.SettingAdapterDropout] = l.AdapterWidth, l.AdapterScale, max(0, l.AdapterDropout)
+	}
+	if l.EaseAlpha != 0 {
+		s[method.SettingEaseAlpha] = max(0, l.EaseAlpha)
 	}
 	s["augment"] = l.Augment
 	if l.MaskNew != 0 {
@@ -125,7 +162,11 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 		return method.Lesson{}, err
 	}
 	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[t])
-	items := dataset.Concat{dataset.Thin{Items: fresh, Drop: l.MaskNew}, r.store.Replay(r.o.Memory.replay())}
+	learned := fresh
+	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
+		learned = r.subset(r.data.Splits[dataset.Train], slices.Concat(r.phases[:t+1]...))
+	}
+	items := dataset.Concat{dataset.Thin{Items: learned, Drop: l.MaskNew}, r.store.Replay(r.o.Memory.replay())}
 	augment.Items = items
 	if l.Mixing != mixingBalanced {
 		return method.Lesson{Items: augment, Fresh: fresh}, nil

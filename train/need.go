@@ -1,10 +1,19 @@
 package train
 
-import "context"
+import (
+	"context"
+	"runtime/debug"
+)
 
 // Need estimates the memory in bytes that a process takes for a run: what the run itself plans, and what a Go process takes
-// beside. It opens data and weights and learns nothing. It is meant to be too much rather than too little.
+// beside. It opens data and weights and learns nothing. It is meant to be too much rather than too little. What it takes
+// itself, as much as the weights and the network, it gives back to the system.
 func Need(ctx context.Context, o Options) (int64, error) {
+	defer debug.FreeOSMemory() // by when nothing refers to the run
+	return need(ctx, o)
+}
+
+func need(ctx context.Context, o Options) (int64, error) {
 	o = o.WithDefaults()
 	if err := o.Validate(); err != nil {
 		return 0, err

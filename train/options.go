@@ -94,7 +94,7 @@ func (o Options) WithDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 30
 	}
-	o.Schedule = o.Schedule.Or(spec.Schedule).WithDefaults()
+	o.Schedule = spec.ScheduleOf(o.Schedule)
 	o.Protocol = o.Protocol.withDefaults()
 	o.Memory = o.Memory.WithDefaults()
 	o.Learning = o.Learning.withDefaults(spec, o.Memory.keeps())
@@ -104,9 +104,6 @@ func (o Options) WithDefaults() Options {
 // Validate refuses what cannot be and what would have no effect. The error wraps [ErrOptions].
 func (o Options) Validate() error {
 	err := o.WithDefaults().validate()
-	if err == nil {
-		err = o.Schedule.Validate()
-	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
 	}
@@ -115,10 +112,9 @@ func (o Options) Validate() error {
 
 // methodOptions are what the method is told, but for how many phases there will be.
 func (o Options) methodOptions() method.Options {
-	return method.Options{
-		Schedule: o.Schedule, Head: o.Learning.Head, Distill: o.Learning.distill(), TuneFromBlock: o.TuneFromBlock, Seed: o.Seed,
-		Prompts: o.Learning.Prompts,
-	}
+	m := o.Learning.options()
+	m.Schedule, m.TuneFromBlock, m.Seed = o.Schedule, o.TuneFromBlock, o.Seed
+	return m
 }
 
 func (o Options) validate() error {
@@ -126,11 +122,17 @@ func (o Options) validate() error {
 	if err != nil {
 		return err
 	}
+	if err := spec.CheckSchedule(o.Schedule); err != nil {
+		if spec.Still && o.Schedule.Validate() == nil { // it would be right with another method
+			return Idlef("%w", err)
+		}
+		return err
+	}
 	if err := o.Memory.validate(); err != nil {
 		return err
 	}
 	if o.Memory.keeps() && !spec.Replays {
-		return fmt.Errorf("exemplars have no effect with method %s, which keeps no memory: leave them out", spec.Name)
+		return Idlef("exemplars have no effect with method %s, which keeps no memory: leave them out", spec.Name)
 	}
 	if strings.HasPrefix(o.Weights, hub.Scheme) {
 		if _, err := hub.Parse(o.Weights); err != nil {
@@ -141,7 +143,7 @@ func (o Options) validate() error {
 	case o.TuneFromBlock < 0:
 		return fmt.Errorf("tune-from-block: %d: must be 1 or more, or 0 for all blocks", o.TuneFromBlock)
 	case o.TuneFromBlock > 0 && !slices.Contains(spec.Reads, method.SettingTuneFromBlock):
-		return fmt.Errorf("tune-from-block has no effect on method %s: leave it out", o.Method)
+		return Idlef("tune-from-block has no effect on method %s: leave it out", o.Method)
 	}
 	pictures := o.Pictures
 	if o.TuneFromBlock > 0 && pictures.Dir == "" {
@@ -160,8 +162,11 @@ func (o Options) Settings() map[string]any {
 	o = o.WithDefaults()
 	s := map[string]any{
 		"data": o.Data, "weights": o.Weights, "method": o.Method, "classes": o.Classes,
-		"class_order": o.ClassOrder, "seed": o.Seed, "epochs": o.Schedule.Epochs, "batch_size": o.Schedule.BatchSize,
-		"learning_rate": o.Schedule.LearningRate, "weight_decay": o.Schedule.Decay(), "warmup_fraction": o.Schedule.Warmup(),
+		"class_order": o.ClassOrder, "seed": o.Seed, "batch_size": o.Schedule.BatchSize,
+	}
+	if spec, _ := method.SpecOf(o.Method); !spec.Still {
+		s["epochs"], s["learning_rate"] = o.Schedule.Epochs, o.Schedule.LearningRate
+		s["weight_decay"], s["warmup_fraction"] = o.Schedule.Decay(), o.Schedule.Warmup()
 	}
 	o.Protocol.settings(s)
 	o.Learning.settings(s)

@@ -51,13 +51,19 @@ const worthSaying = 0.03
 // pace follows the steps of a stage. Its rates are those of the last second.
 type pace struct {
 	peak   float64 // FLOP/s of [measurePeak]
+	still  bool    // the method takes no steps, and so has no loss
 	whole  work
 	recent work
 	rates  string
 }
 
 // note is what the line of a training step shows.
-func (p *pace) note(s method.Step) string { return fmt.Sprintf("loss %.3f, %s", s.Loss, p.text(s)) }
+func (p *pace) note(s method.Step) string {
+	if p.still {
+		return p.text(s)
+	}
+	return fmt.Sprintf("loss %.3f, %s", s.Loss, p.text(s))
+}
 
 // text is what the line of any step shows.
 func (p *pace) text(s method.Step) string {

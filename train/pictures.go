@@ -2,7 +2,6 @@ package train
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 
 	"github.com/mcil/mcil/dataset/cache"
@@ -23,7 +22,7 @@ func (c PictureCache) validate() error {
 	case c.Bytes < 0:
 		return fmt.Errorf("picture cache: %d bytes: must be above 0", c.Bytes)
 	case c.Dir == "" && c.Bytes != 0:
-		return errors.New("the size of the picture cache has no effect without its folder")
+		return Idlef("the size of the picture cache has no effect without its folder")
 	}
 	return nil
 }

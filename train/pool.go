@@ -26,10 +26,10 @@ type pool struct {
 	phase int
 	place int // in the order learned
 	items dataset.Subset
-	whole []int // herding's order by the features of the examples as they are, in which a sample's worth is counted
+	whole []int // herding's order by the features of the examples as they are
 	order []int // the order in which candidates are stored
 
-	worth   memory.Worth // of the first examples of whole
+	worth   memory.Worth // of its examples; none with a budget in bytes
 	quality int          // of mrdc
 	boxes   []schemas.Box
 	maps    [][]float32 // the class token's attention, by row; of cim
@@ -60,6 +60,9 @@ func (r *run) pool(ctx context.Context, t, label int) (*pool, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := p.appraise(batch); err != nil {
+			return nil, err
+		}
 		out, err := r.learner.Infer(batch, attention)
 		if err != nil {
 			return nil, err
@@ -83,20 +86,13 @@ func (r *run) pool(ctx context.Context, t, label int) (*pool, error) {
 	n := p.items.Len()
 	p.whole = memory.Herd(features, len(features)/n)
 	p.order = p.whole
-	samples := r.o.Memory.Budget
-	if r.o.Memory.BudgetTotal > 0 {
-		samples = r.total() / float64(r.seen(t))
-	}
-	if err := p.appraise(ctx, samples); err != nil {
-		return nil, err
-	}
 	switch {
 	case cim:
 		p.order = memory.Herd(compressed, len(compressed)/n)
 	case r.o.Memory.Exemplars == memory.MRDC:
-		budget := p.worth.Of(samples)
-		if r.o.Memory.BudgetBytes > 0 {
-			budget = memory.Budget(r.o.Memory.BudgetBytes / int64(r.seen(t)))
+		budget := p.worth.Of(r.o.Memory.Budget)
+		if r.o.Memory.Budget == 0 {
+			budget = r.amount(r.total()/float64(r.seen(t)), p.worth)
 		}
 		if err := p.chooseQuality(ctx, features, budget); err != nil {
 			return nil, err
@@ -164,10 +160,12 @@ func (p *pool) chooseQuality(ctx context.Context, originals []float32, budget me
 		count := int(float64(budget) / (float64(sizes[q]) / float64(n)))
 		count = max(1, min(n, count))
 		orders[q] = memory.Herd(features[q], d)
-		ratio := math.Exp(memory.LogVolume(pick(features[q], orders[q][:count]), d) - memory.LogVolume(pick(originals, p.whole[:count]), d))
+		log := memory.LogVolume(pick(features[q], orders[q][:count]), d) - memory.LogVolume(pick(originals, p.whole[:count]), d)
+		ratio := min(math.Exp(log), math.MaxFloat64) // infinite is no number of JSON
 		choices = append(choices, memory.QualityChoice{Quality: q, Count: count, Ratio: ratio})
 	}
 	p.quality = memory.Choose(choices, r.o.Memory.MRDCEpsilon).Quality
+	r.chosen[p.place] = schemas.ClassQuality{Quality: p.quality, Tried: choices}
 	p.order = orders[p.quality]
 	return nil
 }
@@ -177,21 +175,34 @@ func (p *pool) requantised(s dataset.Sample, quality int) (memory.Exemplar, erro
 }
 
 func (p *pool) inBox(s dataset.Sample, box schemas.Box) (memory.Exemplar, error) {
-	return p.r.o.Memory.Box.EncodeBox(s, box, p.r.patchPx(), p.r.o.Memory.codec())
+	e, err := p.r.o.Memory.Box.EncodeBox(s, box, p.r.patchPx(), p.r.o.Memory.codec())
+	if err == nil && p.dearer(e) {
+		return p.entire(s)
+	}
+	return e, err
 }
 
-// appraise sees to it that the worth of the first n samples is known, as far as there are as many.
-func (p *pool) appraise(ctx context.Context, n float64) error {
-	for len(p.worth) < len(p.whole) && float64(len(p.worth)) < n {
-		s, err := p.items.Sample(ctx, p.whole[len(p.worth)], nil)
-		if err != nil {
-			return err
-		}
+// dearer says whether a form takes more than the whole would.
+func (p *pool) dearer(e memory.Exemplar) bool {
+	return memory.CostOf(e).In(p.r.store.Unit) > memory.FullCost(e).In(p.r.store.Unit)
+}
+
+// entire is s stored whole.
+func (p *pool) entire(s dataset.Sample) (memory.Exemplar, error) {
+	return memory.Encode(s, memory.Mask{}, p.r.patchPx(), p.r.o.Memory.codec())
+}
+
+// appraise adds to what samples of the class are worth, where a budget is counted in them.
+func (p *pool) appraise(batch []dataset.Sample) error {
+	if p.r.o.Memory.BudgetBytes > 0 {
+		return nil
+	}
+	for _, s := range batch {
 		c, err := memory.WholeCost(s, p.r.patchPx(), p.r.o.Memory.codec())
 		if err != nil {
 			return err
 		}
-		p.worth = append(p.worth, c.In(p.r.store.Unit))
+		p.worth.Add(c.In(p.r.store.Unit))
 	}
 	return nil
 }
@@ -252,15 +263,18 @@ func (p *pool) forms(batch []dataset.Sample, at int) (func(i int, s dataset.Samp
 				a.Probs = make([]float32, size*size)
 			}
 			m := o.Mask.Mask(a, memory.Generator(p.r.o.Seed, string(s.ID)))
+			e, err := memory.Encode(s, m, patchPx, o.codec())
+			if err == nil && p.dearer(e) {
+				m = memory.Mask{}
+				e, err = p.entire(s)
+			}
 			if at+i == 0 {
 				p.first = looked{m, a}
 			}
-			return memory.Encode(s, m, patchPx, o.codec())
+			return e, err
 		}, nil
 	}
-	return func(_ int, s dataset.Sample) (memory.Exemplar, error) {
-		return memory.Encode(s, memory.Mask{}, patchPx, o.codec())
-	}, nil
+	return func(_ int, s dataset.Sample) (memory.Exemplar, error) { return p.entire(s) }, nil
 }
 
 // all yields the candidates from the first on, those again that were drawn.
@@ -286,13 +300,7 @@ func (p *pool) all() iter.Seq2[memory.Exemplar, error] {
 }
 
 // demand is what all candidates would take, in samples or in the unit of the budget; infinite where they take more than bound.
-func (p *pool) demand(ctx context.Context, bound float64) (float64, error) {
-	samples := p.r.inSamples()
-	if samples {
-		if err := p.appraise(ctx, bound); err != nil {
-			return 0, err
-		}
-	}
+func (p *pool) demand(bound float64) (float64, error) {
 	limit, used := int64(p.r.amount(bound, p.worth)), int64(0)
 	for e, err := range p.all() {
 		if err != nil {
@@ -302,7 +310,7 @@ func (p *pool) demand(ctx context.Context, bound float64) (float64, error) {
 			return math.Inf(1), nil
 		}
 	}
-	if samples {
+	if p.r.inSamples() {
 		return p.worth.Samples(used), nil
 	}
 	return float64(used), nil
@@ -337,6 +345,8 @@ func (p *pool) show(ctx context.Context, e memory.Exemplar) (schemas.GalleryExem
 	}
 	if e.Box != nil {
 		g.Box = &schemas.GalleryBox{X: e.Box.X, Y: e.Box.Y, W: e.Box.W, H: e.Box.H}
+	}
+	if p.maps != nil {
 		g.Attention = p.maps[i]
 	}
 	if g.KeptPatch == nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,52 @@ func TestTuneFromBlock(t *testing.T) {
 	var settings schemas.Run
 	if err := schemas.ReadJSON(filepath.Join(o.Out, "run.json"), schemas.RunHeader, &settings); err != nil || settings.Settings["tune_from_block"] != 1.0 {
 		t.Errorf("settings %v (%v)", settings.Settings, err)
+	}
+}
+
+// TestPrefixMakesRoom: the run's own cache, where it is full, is emptied after a phase, so that the next one has the room; and
+// what is changed at random at each step takes none.
+func TestPrefixMakesRoom(t *testing.T) {
+	entries := func(o Options) (byPhase [][]string) {
+		t.Helper()
+		o.TuneFromBlock = 1
+		last := ""
+		o.Progress = func(e Event) {
+			if stage, _, ok := strings.Cut(e.Stage, ": test"); ok && stage != last {
+				last = stage
+				found, err := filepath.Glob(filepath.Join(o.Out, prefixFolder, "*", "*.entry"))
+				if err != nil {
+					t.Error(err)
+				}
+				byPhase = append(byPhase, found)
+			}
+		}
+		mustRun(t, o)
+		return byPhase
+	}
+	small := testRun(t)
+	small.Pictures.Bytes = 4 * 4096
+	byPhase := entries(small)
+	if len(byPhase) != 3 {
+		t.Fatalf("%d phases", len(byPhase))
+	}
+	for i, found := range byPhase {
+		if len(found) == 0 {
+			t.Errorf("phase %d: nothing was kept", i+1)
+		}
+		for _, path := range found {
+			if i > 0 && slices.Contains(byPhase[i-1], path) {
+				t.Errorf("phase %d: %s is there from the phase before", i+1, path)
+			}
+		}
+	}
+	// whole pictures alone, which herding asks for, and the test rows
+	whole, changed := testRun(t), testRun(t)
+	whole.Memory.Repair, changed.Memory.Repair = -1, -1
+	changed.Learning.Augment, changed.Learning.MaskNew = "jitter", 0.3
+	kept, keptChanged := entries(whole), entries(changed)
+	if n := len(keptChanged[0]); n == 0 || n != len(kept[0]) {
+		t.Errorf("%d entries after the first phase, and %d where steps change what they see", len(kept[0]), n)
 	}
 }
 

@@ -64,7 +64,7 @@ func Pretrain(ctx context.Context, o PretrainOptions) (schemas.WeightsManifest, 
 		return schemas.WeightsManifest{}, err
 	}
 	settings := o.Settings()
-	rows, err := rowsDigest(data)
+	rows, err := rowsDigest(data, dataset.Train, dataset.Test)
 	if err != nil {
 		return schemas.WeightsManifest{}, err
 	}

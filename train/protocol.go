@@ -39,7 +39,7 @@ func Evaluations() []string { return []string{dataset.Test, dataset.Validation} 
 func (p Protocol) validate() error {
 	switch {
 	case p.Phases != 0 && (p.Init != 0 || p.Increment != 0):
-		return fmt.Errorf("give the number of phases, or init and increment, not both")
+		return Idlef("give the number of phases, or init and increment, not both")
 	case p.Phases < 0 || p.Phases == 0 && p.Increment == 0 && p.Init == 0:
 		return fmt.Errorf("phases: %d: must be 1 or more", p.Phases)
 	case p.Init < 0 || p.Increment < 0:

@@ -19,6 +19,7 @@ func (r *run) prepareMemory(c vilt.Config) error {
 	o := r.o.Memory
 	r.shape = c
 	r.store.Unit, r.worths = memory.Unit(o.BudgetUnit), map[int]memory.Worth{}
+	r.chosen = map[int]schemas.ClassQuality{}
 	if !o.keeps() {
 		return nil
 	}
@@ -39,6 +40,7 @@ func (r *run) remember(ctx context.Context, t int, stage string) ([]schemas.Gall
 	if !r.o.Memory.keeps() {
 		return nil, nil
 	}
+	clear(r.chosen)
 	var pools []*pool
 	defer func() {
 		for _, p := range pools {
@@ -62,7 +64,7 @@ func (r *run) remember(ctx context.Context, t int, stage string) ([]schemas.Gall
 	if r.o.Memory.Budget > 0 {
 		return gallery, nil
 	}
-	shares, err := r.shares(ctx, t, pools)
+	shares, err := r.shares(t, pools)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func (r *run) total() float64 {
 
 // shares deals a budget in all out to the classes of phases 0..t. A class asks for all that it could hold: of an old class
 // that is what it still holds, for nothing that was dropped comes back. New ones are drawn only as far as it takes to know.
-func (r *run) shares(ctx context.Context, t int, pools []*pool) ([]float64, error) {
+func (r *run) shares(t int, pools []*pool) ([]float64, error) {
 	seen := r.seen(t)
 	old := seen - len(pools)
 	bound := r.total() / float64(seen)
@@ -133,7 +135,7 @@ func (r *run) shares(ctx context.Context, t int, pools []*pool) ([]float64, erro
 			}
 		}
 		for i, p := range pools {
-			demand, err := p.demand(ctx, bound)
+			demand, err := p.demand(bound)
 			if err != nil {
 				return nil, err
 			}

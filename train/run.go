@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type run struct {
 	cpu      string
 	commit   string // of weights on the Hub
 	weights  string // digest of the encoder alone
+	rows     string // digest of the dataset's rows
 	data     *dataset.Dataset
 	encoding *dataset.Encoding
 	shape    vilt.Config // of the encoder
@@ -31,7 +33,8 @@ type run struct {
 	phases   [][]int     // labels of the dataset, by phase
 	position map[int]int // label of the dataset to place in the order learned
 	store    memory.Store
-	worths   map[int]memory.Worth // by place in the order learned, where a budget in all is counted in samples
+	worths   map[int]memory.Worth         // by place in the order learned, where a budget in all is counted in samples
+	chosen   map[int]schemas.ClassQuality // of mrdc: of the last phase's classes, by place in the order learned
 	matrix   Matrix
 	reports  []schemas.Phase
 	gallery  []schemas.GalleryExemplar
@@ -118,6 +121,9 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.phases, err = r.o.deal(labels); err != nil {
 		return "", err
 	}
+	if r.o.Learning.Distill != 0 && len(r.phases) == 1 { // which init and increment show with the classes only
+		return "", fmt.Errorf("distillation has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", len(labels), ErrOptions)
+	}
 	if err := r.checkRows(labels); err != nil {
 		return "", err
 	}
@@ -153,19 +159,27 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if err := checkSizes(r.o.Data, r.data, r.encoding.Processor, labels, dataset.Train, r.o.Evaluate); err != nil {
 		return "", err
 	}
-	rows, err := rowsDigest(r.data)
-	if err != nil {
+	if r.rows, err = r.rowsRead(); err != nil {
 		return "", err
-	}
-	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
-		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
 	}
 	options := r.o.methodOptions()
 	options.Phases = len(r.phases)
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), options); err != nil {
+		if errors.Is(err, method.ErrMisfit) {
+			err = fmt.Errorf("%w: %w", err, ErrOptions)
+		}
 		return "", err
 	}
-	return digestOf(r.o.Settings(), rows, backbone.digest, fmt.Sprint(r.phases))
+	return digestOf(r.o.Settings(), r.rows, backbone.digest, fmt.Sprint(r.phases))
+}
+
+// rowsRead is the digest of the rows that decide the result. Test rows are in it whatever is evaluated.
+func (r *run) rowsRead() (string, error) {
+	splits := []string{dataset.Train, dataset.Test}
+	if !slices.Contains(splits, r.o.Evaluate) {
+		splits = append(splits, r.o.Evaluate)
+	}
+	return rowsDigest(r.data, splits...)
 }
 
 // checkSizes refuses pictures of the splits that the encoder cannot take, before anything is learned. The splits are there.
@@ -185,7 +199,7 @@ func (r *run) claim(digest string) (schemas.Report, bool, error) {
 	var old schemas.Run
 	file := filepath.Join(r.o.Out, "run.json")
 	begin := func() error {
-		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, WeightsCommit: r.commit, WeightsDigest: r.weights, Classes: r.classes(), CPU: r.cpu, Program: r.o.Program})
+		return schemas.WriteJSON(file, schemas.Run{Header: schemas.RunHeader, Settings: r.o.Settings(), Digest: digest, WeightsCommit: r.commit, WeightsDigest: r.weights, DataDigest: r.rows, Classes: r.classes(), CPU: r.cpu, Program: r.o.Program})
 	}
 	err := schemas.ReadJSON(file, schemas.RunHeader, &old)
 	switch {
@@ -228,7 +242,7 @@ func (r *run) phase(ctx context.Context, t int) error {
 	if err != nil {
 		return fmt.Errorf("fill the memory: %w", err)
 	}
-	r.encoding.Forget(r.data.Splits[dataset.Train]) // this phase's rows are not read again, and the next one's need the room
+	r.encoding.Forget(r.data.Splits[dataset.Train]) // the next phase's need the room
 	result, err := r.evaluate(ctx, t, stage)
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)

@@ -130,8 +130,8 @@ func TestRunKinds(t *testing.T) {
 		if n.ExemplarsPerClass != 0 || n.MemoryUsedBytes != 0 || n.MemoryBudgetBytes != 0 || n.NMEAccuracy != 0 || n.StoredFraction != 0 {
 			t.Errorf("phase %d: without exemplars: %+v", i, n)
 		}
-		// the budget is the cost of two whole examples in herding's order, which raw exemplars fill exactly
-		if r.ExemplarsPerClass != 2 || r.MemoryUsedBytes != r.MemoryBudgetBytes || r.StoredFraction != 1 || r.TokenFraction != 1 || r.PixelFraction != 1 {
+		// two samples are worth about two whole examples, the same for every kind whatever it has learned
+		if r.ExemplarsPerClass < 1.5 || r.ExemplarsPerClass > 2.5 || slices.Min(r.ClassExemplars) < 1 || r.MemoryBudgetBytes != m.MemoryBudgetBytes || r.StoredFraction != 1 || r.TokenFraction != 1 || r.PixelFraction != 1 {
 			t.Errorf("phase %d: raw: %+v", i, r)
 		}
 		if m.ExemplarsPerClass <= r.ExemplarsPerClass || m.MemoryBudgetBytes == 0 || m.StoredFraction <= 0 || m.StoredFraction >= 1 {

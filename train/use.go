@@ -90,10 +90,8 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 	if m.learner, err = method.New(s.Method, b.weights, m.all, options); err != nil {
 		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
-	for t := range m.Phase {
-		if err = m.learner.Begin(phaseOfRun(run.Classes, t)); err != nil {
-			return nil, fmt.Errorf("run %s: %w", dir, err)
-		}
+	if err = beginAll(m.learner, m.Classes); err != nil {
+		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	if err = restoreTuner(m.learner, filepath.Join(dir, phaseName(m.Phase-1))); err != nil {
 		return nil, err
@@ -101,18 +99,19 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 	return m, nil
 }
 
-// phaseOfRun is phase t of a run that has these classes.
-func phaseOfRun(classes []schemas.RunClass, t int) method.Phase {
-	p := method.Phase{Index: t}
-	for _, c := range classes {
-		if c.Phase < t {
-			p.Old++
+// beginAll begins the phases of classes in turn, as far as the last one's: a learner's state may grow with each.
+func beginAll(l method.Learner, classes []schemas.RunClass) error {
+	old := 0
+	for i, c := range classes {
+		if i+1 < len(classes) && classes[i+1].Phase == c.Phase {
+			continue
 		}
-		if c.Phase <= t {
-			p.Seen++
+		if err := l.Begin(method.Phase{Index: c.Phase, Old: old, Seen: i + 1}); err != nil {
+			return err
 		}
+		old = i + 1
 	}
-	return p
+	return nil
 }
 
 // Close gives memory and the cache back.
@@ -157,10 +156,13 @@ func optionsOf(settings map[string]any) (Options, error) {
 	var s struct {
 		Data, Weights, Method, Model, Head string
 		Seed                               uint64
-		BatchSize                          int  `json:"batch_size"`
-		MaxText                            int  `json:"max_text"`
-		TuneFromBlock                      int  `json:"tune_from_block"`
-		Orient                             bool `json:"exif_orientation"`
+		BatchSize                          int      `json:"batch_size"`
+		MaxText                            int      `json:"max_text"`
+		TuneFromBlock                      int      `json:"tune_from_block"`
+		Orient                             bool     `json:"exif_orientation"`
+		AdapterWidth                       int      `json:"adapter_width"`
+		AdapterScale                       float64  `json:"adapter_scale"`
+		EaseAlpha                          *float64 `json:"ease_alpha"`
 		promptsOf
 	}
 	b, err := json.Marshal(settings)
@@ -172,7 +174,11 @@ func optionsOf(settings map[string]any) (Options, error) {
 	}
 	o := Options{
 		Data: s.Data, Weights: s.Weights, Method: s.Method, Model: s.Model, Seed: s.Seed, MaxText: s.MaxText,
-		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient, Learning: LearningOptions{Head: s.Head, Prompts: method.Prompts(s.promptsOf)},
+		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient,
+		Learning: LearningOptions{Head: s.Head, AdapterWidth: s.AdapterWidth, AdapterScale: s.AdapterScale, Prompts: method.Prompts(s.promptsOf)},
+	}
+	if s.EaseAlpha != nil {
+		o.Learning.EaseAlpha = orNone(*s.EaseAlpha)
 	}
 	o.Schedule.BatchSize = s.BatchSize
 	o = o.WithDefaults()
@@ -180,6 +186,14 @@ func optionsOf(settings map[string]any) (Options, error) {
 		return Options{}, fmt.Errorf("run.json: settings: %w: %w", err, dataset.ErrRefused)
 	}
 	return o, nil
+}
+
+// orNone is a setting as options have it, for which 0 is the default and less is none.
+func orNone(v float64) float64 {
+	if v == 0 {
+		return -1
+	}
+	return v
 }
 
 // backboneOf loads the encoder that a run was trained on, and no other.

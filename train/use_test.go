@@ -16,6 +16,7 @@ import (
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/method"
 )
 
 func openModel(t *testing.T, dir string, o OpenOptions) *Model {
@@ -26,6 +27,31 @@ func openModel(t *testing.T, dir string, o OpenOptions) *Model {
 	}
 	t.Cleanup(func() { m.Close() })
 	return m
+}
+
+// phases is a learner that notes what it is to begin.
+type phases struct {
+	method.Learner
+	begun []method.Phase
+	err   error
+}
+
+func (p *phases) Begin(of method.Phase) error {
+	p.begun = append(p.begun, of)
+	return p.err
+}
+
+// TestOpenBeginsEveryPhase: what a learner makes as a phase begins is there before the checkpoint is read into it.
+func TestOpenBeginsEveryPhase(t *testing.T) {
+	classes := []schemas.RunClass{{Phase: 0}, {Phase: 0}, {Phase: 0}, {Phase: 1}, {Phase: 2}, {Phase: 2}}
+	var l phases
+	if err := beginAll(&l, classes); err != nil || !slices.Equal(l.begun, []method.Phase{{Seen: 3}, {Index: 1, Old: 3, Seen: 4}, {Index: 2, Old: 4, Seen: 6}}) {
+		t.Errorf("begun: %v (%v)", l.begun, err)
+	}
+	fails := phases{err: errors.New("no")}
+	if err := beginAll(&fails, classes); !errors.Is(err, fails.err) || len(fails.begun) != 1 {
+		t.Errorf("begun: %v (%v)", fails.begun, err)
+	}
 }
 
 func openData(t *testing.T, dir string) *dataset.Dataset {

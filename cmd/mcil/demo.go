@@ -30,7 +30,7 @@ type demoCmd struct {
 
 // Validate refuses at once what a later stage would refuse after minutes.
 func (c *demoCmd) Validate() error {
-	known := slices.DeleteFunc(exemplarKinds(), func(kind string) bool { return kind == memory.MRDC }) // which needs JPEG
+	known := slices.DeleteFunc(memory.Kinds(), func(kind string) bool { return kind == memory.MRDC }) // which needs JPEG
 	switch most := len(synth.Catalogue()); {
 	case c.Classes < 4 || c.Classes > most:
 		return fmt.Errorf("--classes=%d: choose 4 to %d", c.Classes, most)
@@ -105,14 +105,6 @@ func (c *demoCmd) Run(ctx context.Context, e *env) error {
 	}
 	e.progress.done()
 	return (&reportCmd{Runs: runs, Out: at("report"), Title: "mcil demo: drawn pictures, measured captions"}).Run(ctx, e)
-}
-
-// exemplarKinds lists the words of --exemplars.
-func exemplarKinds() (names []string) {
-	for _, k := range memory.Kinds() {
-		names = append(names, k.Name)
-	}
-	return names
 }
 
 // halves deals a dataset's classes alternately into base classes and incremental ones, as selections for --classes.

@@ -25,6 +25,7 @@ func flagValues() map[string][]string {
 		"classes": {"n01*"}, "order": {"natural", "7"}, "weights": {"w"}, "model": {"small"}, "max-text": {"60"}, "exif-orientation": {""},
 		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
 		"prompt-length": {"7"}, "prompt-pool": {"30"}, "prompt-top": {"2"}, "key-weight": {"0", "0.5"}, "prompt-blocks": {"1", "0-1"}, "batchwise": {""},
+		"adapter-width": {"32"}, "adapter-scale": {"1"}, "adapter-dropout": {"0", "0.5"}, "ease-alpha": {"0", "1"},
 		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
 	}
 }
@@ -103,9 +104,16 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for m, want := range map[string]int{
-		"ssf": 8, "linear": 9, "finetune": 39, // none has prompts; linear has no blocks to tune; finetune has no memory, nor what is said of one
-		"l2p": 38, "dualprompt": 38, "coda-prompt": 40,
+	for m, want := range map[string]int{ // of the values above
+		"ssf":         14, // it has no adapters and no prompts
+		"linear":      15, // nor blocks to tune
+		"finetune":    45, // nor a memory, nor what is said of one
+		"joint":       47, // nor what it said before
+		"simplecil":   60, // nor steps, nor a classifier
+		"ease":        44, // adapters, and no memory, classifier or distillation
+		"l2p":         44, // prompts instead of adapters, of no block
+		"dualprompt":  44, // the same, of blocks, and as many as it says
+		"coda-prompt": 46, // nor keys that are pulled
 	} {
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
@@ -120,15 +128,4 @@ func isDefault(settings map[string]any, name, value string) bool {
 		key = "warmup_fraction"
 	}
 	return fmt.Sprint(settings[key]) == value
-}
-
-func TestMeanAndDeviation(t *testing.T) {
-	for _, c := range []struct {
-		v               []float64
-		mean, deviation float64
-	}{{[]float64{4}, 4, 0}, {[]float64{1, 3}, 2, 1.4142135623730951}, {[]float64{2, 4, 4, 4, 5, 5, 7, 9}, 5, 2.1380899352993952}} {
-		if mean, deviation := meanAndDeviation(c.v); mean-c.mean > 1e-12 || c.mean-mean > 1e-12 || deviation-c.deviation > 1e-12 || c.deviation-deviation > 1e-12 {
-			t.Errorf("of %v: %g ± %g, not %g ± %g", c.v, mean, deviation, c.mean, c.deviation)
-		}
-	}
 }

@@ -12,7 +12,7 @@ import (
 // where it is read: what is given and has no effect is refused.
 type exemplarFlags struct {
 	Exemplars   string   `placeholder:"KIND" help:"Old examples in memory: none, raw (whole), masked (arXiv 2412.09549), mrdc (JPEG of a quality chosen for the class) or cim (the activation's box, the rest down-sampled). Default: masked, and none for a method that replays nothing."`
-	Budget      *float64 `placeholder:"N" help:"Memory for each class: what N of its examples take whole. Default: 5."`
+	Budget      *float64 `placeholder:"N" help:"Memory for each class: what its largest train example takes whole, and N-1 times the mean one. Default: 5."`
 	BudgetTotal *float64 `placeholder:"N" help:"Memory in all, in samples, shared by the classes seen, in place of --budget."`
 	BudgetBytes byteSize `placeholder:"SIZE" help:"Memory in all, such as 64MiB, shared by the classes seen, in place of --budget."`
 	BudgetUnit  string   `placeholder:"UNIT" help:"What the budget counts: stored (bytes, the default), pixels (bytes, uncompressed) or tokens."`

@@ -14,6 +14,9 @@ import (
 // A run with blocks that are not tuned, killed at any moment and run again, ends with the bytes of one that was left alone,
 // whether its cache is its own or is given, and leaves none of its own behind.
 func TestKilledFrozenRun(t *testing.T) {
+	if raceEnabled {
+		t.Skip("each of its processes takes several times as long; make test runs it without the race detector")
+	}
 	dir, err := makeFixtures(t)
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,9 @@ var demoArgs = strings.Fields("demo --out out --classes 8 --per-class 10 --phase
 // A demo that is killed again and again ends with the bytes of one that was left alone, and so does one that is
 // interrupted politely.
 func TestKilledDemoEndsTheSame(t *testing.T) {
+	if raceEnabled {
+		t.Skip("each of its processes takes several times as long; make test runs it without the race detector")
+	}
 	if runtime.GOOS == "windows" {
 		t.Skip("needs SIGINT")
 	}

@@ -15,7 +15,7 @@ import (
 
 // trainArgs are two runs with all that a phase carries from one epoch to the next: a teacher, a drawn classifier, repeated
 // exemplars, changed pictures. A phase is as long as several lives.
-var trainArgs = strings.Fields("train --data d --out r --phases 2 --epochs 6 --batch-size 4 --budget 2 --seeds 1,2 --head mlp --distill 1 --mixing balanced --augment flip,jitter --mask-new 0.3")
+var trainArgs = strings.Fields("train --data d --out r --phases 2 --epochs 6 --batch-size 4 --exemplars mrdc --codec jpeg --budget-total 8 --seeds 1,2 --head mlp --distill 1 --mixing balanced --augment flip,jitter --mask-new 0.3")
 
 // Runs that are killed again and again, within phases, between them and between runs, end with the bytes of ones that were
 // left alone.
@@ -102,7 +102,8 @@ func TestOneRunAtATime(t *testing.T) {
 			t.Fatalf("mcil %s: %v\n%s", line, err, out)
 		}
 	}
-	first := mcil("train --data d --out r --phases 2 --epochs 2000 --batch-size 4")
+	const command = "train --data d --out r --phases 2 --epochs 2000 --batch-size 4"
+	first := mcil(command)
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +119,41 @@ func TestOneRunAtATime(t *testing.T) {
 			t.Fatal("no epoch is done after 20 s")
 		}
 	}
-	second := mcil("train --data d --out r --phases 2 --epochs 2000 --batch-size 4")
+	second := mcil(command)
 	out, _ := second.CombinedOutput()
 	if code := second.ProcessState.ExitCode(); code != exitRefused || !strings.Contains(string(out), "mcil: run r: another mcil train is writing it: wait for it, or give another --out\n") {
 		t.Errorf("the second ended with exit code %d:\n%s", code, out)
 	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	first.Wait() // its lock ends with it
+	third := mcil(command)
+	var said strings.Builder
+	third.Stderr = &said
+	before, err := os.Stat(filepath.Join(dir, "r", "halfway.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := third.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- third.Wait() }()
+	for deadline := time.After(20 * time.Second); ; {
+		select {
+		case err := <-ended:
+			t.Fatalf("the same command afterwards ended: %v\n%s", err, said.String())
+		case <-deadline:
+			third.Process.Kill()
+			<-ended
+			t.Fatalf("the same command afterwards has done no epoch in 20 s:\n%s", said.String())
+		case <-time.After(10 * time.Millisecond):
+		}
+		if now, err := os.Stat(filepath.Join(dir, "r", "halfway.safetensors")); err == nil && !os.SameFile(before, now) {
+			break // it has gone on and done one more
+		}
+	}
+	third.Process.Kill()
+	<-ended
 }

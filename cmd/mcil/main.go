@@ -52,6 +52,7 @@ import (
 	"github.com/mcil/mcil/dataset/synth"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/report"
 	"github.com/mcil/mcil/train/sweep"
@@ -145,7 +146,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 // kongVars are what the flags' help and choices name in ${}.
 func kongVars(version string) kong.Vars {
 	return kong.Vars{
-		"version": version, "methods": strings.Join(method.Names(), ","), "aboutmethods": methodHelp(), "heads": strings.Join(method.Heads(), ", "), "exemplars": strings.Join(exemplarKinds(), ","),
+		"version": version, "methods": strings.Join(method.Names(), ","), "aboutmethods": methodHelp(), "heads": strings.Join(method.Heads(), ", "), "exemplars": strings.Join(memory.Kinds(), ","),
 		"failures": choices(failureClasses()), "flags": choices(flagNames()), "thresholds": thresholdNames(),
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/report"
 )
 
 // protocolFlags say how classes are dealt into phases, what is measured, and how often all of it is done.
@@ -37,7 +37,7 @@ func (f protocolFlags) validate() error {
 	}
 	switch {
 	case f.Phases != nil && (f.Init != nil || f.Increment != nil):
-		return errors.New("--phases: give it or --init and --increment, not both")
+		return train.Idlef("--phases: give it or --init and --increment, not both")
 	case f.Init != nil && f.Increment == nil:
 		return fmt.Errorf("--init=%d needs --increment, the number of classes of the phases after the first", *f.Init)
 	case f.Seed != nil && len(f.Seeds) > 0:
@@ -92,28 +92,14 @@ func (c *trainCmd) several(ctx context.Context, e *env) error {
 		for _, r := range reports {
 			all = append(all, 100*what(r))
 		}
-		mean, deviation := meanAndDeviation(all)
-		if len(all) < 2 {
-			return fmt.Sprintf("%.1f", mean)
+		s := report.NewStat(all)
+		if s.N < 2 {
+			return fmt.Sprintf("%.1f", s.Mean)
 		}
-		return fmt.Sprintf("%.1f ± %.1f", mean, deviation)
+		return fmt.Sprintf("%.1f ± %.1f", s.Mean, s.SD)
 	}
 	_, err := fmt.Fprintf(e.stdout, "%s: average accuracy %s %%, last %s %%, forgetting %s points: mean ± standard deviation of %d seeds\n", c.Out,
 		of(func(r schemas.Report) float64 { return r.AverageAccuracy }), of(func(r schemas.Report) float64 { return r.LastAccuracy }),
 		of(func(r schemas.Report) float64 { return r.Forgetting }), len(reports))
 	return err
-}
-
-// meanAndDeviation are the mean and the sample standard deviation (over n-1), which is 0 of one value.
-func meanAndDeviation(v []float64) (mean, deviation float64) {
-	for _, x := range v {
-		mean += x / float64(len(v))
-	}
-	if len(v) < 2 {
-		return mean, 0
-	}
-	for _, x := range v {
-		deviation += (x - mean) * (x - mean) / float64(len(v)-1)
-	}
-	return mean, math.Sqrt(deviation)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 
@@ -55,7 +54,7 @@ func (f resourceFlags) validate() error {
 	case f.Workers != nil && *f.Workers < 1:
 		return fmt.Errorf("--workers=%d: choose 1 or more", *f.Workers)
 	case f.CacheSize != 0 && f.CacheDir == "":
-		return errors.New("--cache-size has no effect without --cache-dir")
+		return train.Idlef("--cache-size has no effect without --cache-dir")
 	}
 	return f.threadFlag.validate()
 }

@@ -189,7 +189,7 @@ func takeFolder(dir string) error {
 	if err != nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !schemas.IsTemporary(e.Name()) }) {
 		return fmt.Errorf("%s: the folder holds other things than a sweep: give another --out: %w", dir, dataset.ErrRefused)
 	}
-	return errors.Join(schemas.RemoveTemporary(dir), os.RemoveAll(filepath.Join(dir, resultsFolder)))
+	return schemas.RemoveTemporary(dir)
 }
 
 // trainProgram is mcil train as [sweep.Program] asks for it.
@@ -237,10 +237,19 @@ func (p trainProgram) Known(key string) error {
 func (p trainProgram) Settings(args []sweep.Arg) (map[string]any, error) {
 	c, err := p.parse(p.placed(args))
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(oneLine(err), "train: "))
+		return nil, flagError{strings.TrimPrefix(oneLine(err), "train: "), errors.Is(err, train.ErrIdle)}
 	}
 	return c.effective(&env{progress: &progress{}}), nil
 }
+
+// flagError is what mcil train says to flags.
+type flagError struct {
+	text string
+	idle bool // of one that has no effect
+}
+
+func (e flagError) Error() string        { return e.text }
+func (e flagError) Is(target error) bool { return e.idle && target == sweep.ErrIdle }
 
 func (p trainProgram) parse(args []sweep.Arg) (*trainCmd, error) {
 	words := []string{"train", "--out=run"}

@@ -7,17 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/report"
 	"github.com/mcil/mcil/train/sweep"
 )
-
-// resultsFolder is in the sweep's folder while results are written.
-const resultsFolder = ".results"
 
 // writeResults makes results.md, results.csv and results.json of the runs that are done. What depends on time is left out,
 // so that the same runs give the same bytes; mcil report has it.
@@ -42,50 +39,56 @@ func writeResults(ctx context.Context, dir string, outcomes []sweep.Outcome) ([]
 		}
 		runs[i].Gallery = nil
 	}
-	rows := report.Summarise(runs)
-	for i := range rows {
-		rows[i].Seconds = schemas.Stat{}
-	}
-	at := filepath.Join(dir, resultsFolder)
-	defer os.RemoveAll(at)
-	if err := report.Write(ctx, at, runs, report.Options{}); err != nil {
+	results := report.Results(runs, report.Options{})
+	if err := distinctSeeds(results.Rows); err != nil {
 		return nil, err
 	}
-	table, err1 := os.ReadFile(filepath.Join(at, "table.md"))
-	cells, err2 := os.ReadFile(filepath.Join(at, "table.csv"))
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
+	put := func(name string, write func(io.Writer) error) error {
+		return schemas.WriteFile(filepath.Join(dir, name), write)
 	}
-	cells, err = withoutTimes(cells)
-	if err != nil {
-		return nil, err
-	}
-	put := func(name string, b []byte) error {
-		return schemas.WriteFile(filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(b); return err })
-	}
-	return rows, errors.Join(put("results.md", table), put("results.csv", cells),
-		schemas.WriteJSON(filepath.Join(dir, "results.json"), schemas.Results{Header: schemas.ResultsHeader, Rows: rows}))
+	return results.Rows, errors.Join(
+		put("results.md", func(w io.Writer) error { return report.WriteMarkdown(w, runs, report.Options{}) }),
+		put("results.csv", func(w io.Writer) error { return writeTimeless(w, runs) }),
+		schemas.WriteJSON(filepath.Join(dir, "results.json"), results))
 }
 
-// withoutTimes takes out of a table the columns that tell how long something took.
-func withoutTimes(table []byte) ([]byte, error) {
-	lines, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
-	if err != nil {
-		return nil, err
+// distinctSeeds refuses a row that has a seed twice, as copies of one weights file under two names make it: its spread would be
+// none of seeds.
+func distinctSeeds(rows []report.Row) error {
+	for _, r := range rows {
+		if seeds := slices.Sorted(slices.Values(r.Seeds)); len(slices.Compact(seeds)) < len(r.Seeds) {
+			return fmt.Errorf("%s: runs have the same settings, data, weights and seed: take what they have in common out of the grid", r.Label())
+		}
 	}
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
+	return nil
+}
+
+// writeTimeless is [report.WriteCSV] without the columns that tell how long something took.
+func writeTimeless(w io.Writer, runs []report.Run) error {
+	var table bytes.Buffer
+	if err := report.WriteCSV(&table, runs, report.Options{}); err != nil {
+		return err
+	}
+	lines, err := csv.NewReader(&table).ReadAll()
+	if err != nil {
+		return err
+	}
+	timed := make([]bool, len(lines[0]))
+	for i, head := range lines[0] {
+		timed[i] = strings.Contains(head, "second")
+	}
+	out := csv.NewWriter(w)
 	for _, line := range lines {
 		var kept []string
-		for i, head := range lines[0] {
-			if !strings.Contains(head, "second") {
-				kept = append(kept, line[i])
+		for i, cell := range line {
+			if !timed[i] {
+				kept = append(kept, cell)
 			}
 		}
-		w.Write(kept)
+		out.Write(kept)
 	}
-	w.Flush()
-	return b.Bytes(), w.Error()
+	out.Flush()
+	return out.Error()
 }
 
 // printResults prints the table of what is done.

@@ -29,6 +29,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mcil/mcil/schemas"
 )
@@ -41,10 +42,12 @@ type Folder struct {
 	dir   string
 	limit int64
 
+	found atomic.Int64 // see Stats: whoever reads does not wait for who writes
+
 	mu      sync.Mutex
 	total   *os.File
 	stopped error // why no more is added
-	stats   Stats
+	stats   Stats // but for what is found
 }
 
 // Stats says what a folder did since it was opened.
@@ -135,7 +138,7 @@ func (f *Folder) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.stats
-	s.Stopped = f.stopped
+	s.Found, s.Stopped = int(f.found.Load()), f.stopped
 	return s
 }
 
@@ -146,11 +149,11 @@ func (f *Folder) Get(key Key) ([]byte, bool) {
 	}
 	path := f.path(key)
 	value, err := readEntry(path, key)
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if err == nil {
-		f.stats.Found++
+		f.found.Add(1)
 	} else if errors.Is(err, schemas.ErrDamaged) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		f.stats.Damaged++
 		// It stays where it cannot be removed, and is found damaged again.
 		_ = f.locked(func() error { return f.remove(path, key) })

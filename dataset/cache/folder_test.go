@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mcil/mcil/schemas"
 )
@@ -291,5 +292,34 @@ func BenchmarkGet(b *testing.B) {
 		if _, ok := f.Get(keyOf(0)); !ok {
 			b.Fatal("gone")
 		}
+	}
+}
+
+// TestGetDoesNotWait: an entry is read, and one that is not there is missed, while another goroutine writes.
+func TestGetDoesNotWait(t *testing.T) {
+	f, err := Open(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.Put(Key{1}, []byte("one"))
+	f.mu.Lock() // as Put has it
+	done := make(chan bool)
+	go func() {
+		_, there := f.Get(Key{1})
+		_, other := f.Get(Key{2})
+		done <- there && !other
+	}()
+	select {
+	case ok := <-done:
+		if !ok {
+			t.Error("another entry was found")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Get waits for the lock")
+	}
+	f.mu.Unlock()
+	if s := f.Stats(); s.Found != 1 {
+		t.Errorf("%d found", s.Found)
 	}
 }

@@ -40,6 +40,7 @@ func TestNothingAllocated(t *testing.T) {
 	offsets := []int{0, 50, 70, n}
 	q, dq := randomMatrix(r, (len(offsets)-1)*heads, d, 0), randomMatrix(r, (len(offsets)-1)*heads, d, 0)
 	blocks := make([]float32, heads*(50*50+20*20+50*50))
+	kept := make([]float32, AttentionKeeps(offsets, heads))
 	logits, labels := randomMatrix(r, n, 20, 0), make([]int32, n)
 	elements := func(m Matrix) []float32 { return m.Data[:n*d] }
 	m, v := make([]float32, n*d), make([]float32, n*d)
@@ -77,6 +78,8 @@ func TestNothingAllocated(t *testing.T) {
 		"Axpy":                   func() { Axpy(elements(z), 0.1, elements(x)) },
 		"Attention":              func() { Attention(z, qkv, offsets, heads) },
 		"AttentionBackward":      func() { AttentionBackward(dqkv, y, qkv, offsets, heads) },
+		"AttentionKeeping":       func() { AttentionKeeping(kept, z, qkv, offsets, heads) },
+		"AttentionBackwardKept":  func() { AttentionBackwardKept(dqkv, y, qkv, kept, offsets, heads) },
 		"AttentionOver":          func() { AttentionOver(dq, q, x, offsets, heads, 0.1) },
 		"AttentionOverBackward":  func() { AttentionOverBackward(dq, z, q, q, x, offsets, heads, 0.1) },
 		"AttentionMean":          func() { AttentionMean(blocks[:len(blocks)/heads], qkv, offsets, heads) },

@@ -10,9 +10,15 @@ import (
 // offsets[s]..offsets[s+1]. dst is (N, D). Rows outside every sequence are left
 // as they are. dst must not overlap qkv.
 func Attention(dst, qkv Matrix, offsets []int, heads int) {
+	AttentionKeeping(nil, dst, qkv, offsets, heads)
+}
+
+// AttentionKeeping is Attention that writes the probabilities to kept, for
+// [AttentionBackwardKept]: [AttentionKeeps] values, or nil to keep none.
+func AttentionKeeping(kept []float32, dst, qkv Matrix, offsets []int, heads int) {
 	d := checkAttention(qkv, offsets, heads)
 	dst.checkShape("dst", qkv.Rows, d)
-	packed{dst: dst, qkv: qkv, offsets: offsets, heads: heads}.eachHead(packed.forward)
+	packed{dst: dst, qkv: qkv, offsets: offsets, heads: heads}.keeping(kept).eachHead(packed.forward)
 }
 
 func (t packed) forward(first, last int) {
@@ -23,18 +29,38 @@ func (t packed) forward(first, last int) {
 		}
 		s := borrow(a.n * a.ld)
 		p := a.probabilities(s.data)
+		if kept := t.kept(i, a); kept != nil {
+			stream(currentPath(), kept, s.data[:len(kept)])
+		}
 		gemm(a.columns(t.dst, 0), p.view(), a.v.view(), nil, false, true)
 		s.giveBack()
 	}
 }
 
+// stream copies src, which has whole cache lines, to dst, which is not read for a while: written where it lies, dst would
+// be fetched from memory first, and take the place of what is needed in the caches.
+func stream(p cpuPath, dst, src []float32) {
+	if p == portable || len(src) == 0 {
+		copy(dst, src)
+		return
+	}
+	_ = dst[len(src)-1]
+	streamAVX2(&dst[0], &src[0], len(src)/16)
+}
+
 // AttentionBackward overwrites dqkv (N, 3D) with the gradient, given dy (N, D).
 // It computes the probabilities again from qkv.
 func AttentionBackward(dqkv, dy, qkv Matrix, offsets []int, heads int) {
+	AttentionBackwardKept(dqkv, dy, qkv, nil, offsets, heads)
+}
+
+// AttentionBackwardKept is AttentionBackward with the probabilities that AttentionKeeping
+// kept of the same qkv: the same bytes for a product and a softmax less. nil: none were kept.
+func AttentionBackwardKept(dqkv, dy, qkv Matrix, kept []float32, offsets []int, heads int) {
 	d := checkAttention(qkv, offsets, heads)
 	dy.checkShape("dy", qkv.Rows, d)
 	dqkv.checkShape("dqkv", qkv.Rows, 3*d)
-	packed{dst: dqkv, dy: dy, qkv: qkv, offsets: offsets, heads: heads}.eachHead(packed.backward)
+	packed{dst: dqkv, dy: dy, qkv: qkv, offsets: offsets, heads: heads}.keeping(kept).eachHead(packed.backward)
 }
 
 func (t packed) backward(first, last int) {
@@ -45,7 +71,12 @@ func (t packed) backward(first, last int) {
 			continue
 		}
 		s := borrow(2 * a.n * a.ld)
-		p := a.probabilities(s.data)
+		var p Matrix
+		if kept := t.kept(i, a); kept != nil {
+			p = Matrix{Rows: a.n, Cols: a.n, Stride: a.ld, Data: kept}
+		} else {
+			p = a.probabilities(s.data)
+		}
 		ds := Matrix{Rows: a.n, Cols: a.n, Stride: a.ld, Data: s.data[a.n*a.ld:]}
 		out := a.columns(t.dy, 0)
 		gemm(a.columns(t.dst, 2*d), p.view().t(), out.view(), nil, false, true)
@@ -56,6 +87,21 @@ func (t packed) backward(first, last int) {
 		s.giveBack()
 	}
 }
+
+// AttentionKeeps is how many values AttentionKeeping keeps of such sequences.
+func AttentionKeeps(offsets []int, heads int) (n int) {
+	for s := range sequences(offsets) {
+		n += heads * AttentionBlock(offsets[s+1]-offsets[s])
+	}
+	return n
+}
+
+// AttentionBlock is how many values AttentionKeeping keeps of one head of a sequence of n rows.
+func AttentionBlock(n int) int { return n * probabilityStride(n) }
+
+// probabilityStride is from one row of n probabilities to the next: whole cache lines, an
+// odd number of them, as rows would share cache sets otherwise.
+func probabilityStride(n int) int { return (n+15)&^15 | 16 }
 
 // AttentionMean writes the probabilities averaged over heads: for each sequence
 // its S x S block (row: query, column: key), one block after another, so dst has
@@ -100,8 +146,28 @@ func AttentionProbabilities(dst []float32, qkv Matrix, offsets []int, heads int)
 type packed struct {
 	dst, dy, qkv Matrix
 	blocks       []float32
+	keep         []float32 // of Attention, or nil
 	offsets      []int
 	heads        int
+}
+
+// keeping is t with memory for the probabilities, or without where that is nil.
+func (t packed) keeping(kept []float32) packed {
+	if kept != nil {
+		checkLen("kept", kept, AttentionKeeps(t.offsets, t.heads))
+	}
+	t.keep = kept
+	return t
+}
+
+// kept is what is kept of the i-th head, which is a, or nil.
+func (t packed) kept(i int, a headView) []float32 {
+	if t.keep == nil {
+		return nil
+	}
+	s := i / t.heads
+	from := AttentionKeeps(t.offsets[:s+1], t.heads) + a.head*a.n*a.ld
+	return t.keep[from:][:a.n*a.ld]
 }
 
 var sharedPacked sharing[packed]
@@ -185,10 +251,7 @@ func newHeadView(qkv Matrix, lo, hi, heads, head int) headView {
 	d := qkv.Cols / 3
 	a := headView{n: hi - lo, lo: lo, dh: d / heads, head: head}
 	a.scale = float32(1 / math.Sqrt(float64(a.dh)))
-	a.ld = (a.n + 7) &^ 7
-	if a.ld%64 == 0 {
-		a.ld += 8 // rows a power of two apart would share cache sets
-	}
+	a.ld = probabilityStride(a.n)
 	if a.n > 0 {
 		a.q, a.k, a.v = a.columns(qkv, 0), a.columns(qkv, d), a.columns(qkv, 2*d)
 	}

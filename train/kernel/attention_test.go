@@ -62,6 +62,24 @@ func TestAttention(t *testing.T) {
 			refAttentionBackward(want, dy, qkv, offsets, s.heads)
 			near(t, name+" backward", dqkv.Data, want.Data, 1e-5)
 
+			kept, again := make([]float32, AttentionKeeps(offsets, s.heads)+1)[1:], clone(dqkv) // a line is not aligned
+			y := clone(got)
+			AttentionKeeping(kept, y, qkv, offsets, s.heads)
+			sameBytes(t, name+" keeping", y.Data, got.Data)
+			kept = slices.Clone(kept)
+			AttentionBackwardKept(again, dy, qkv, kept, offsets, s.heads)
+			sameBytes(t, name+" backward from what was kept", again.Data, dqkv.Data)
+			if len(kept) > 0 {
+				for i := range again.Rows {
+					clear(again.row(i))
+				}
+				clear(kept)
+				AttentionBackwardKept(again, dy, qkv, kept, offsets, s.heads)
+				if n > 0 && slices.ContainsFunc(again.row(offsets[0])[:s.d], func(v float32) bool { return v != 0 }) {
+					t.Errorf("%s: probabilities of zero have a gradient by the query: what is kept is not read", name)
+				}
+			}
+
 			squares := 0
 			for _, l := range s.lengths {
 				squares += l * l

@@ -7,10 +7,12 @@
 // # What is where
 //
 // [Matrix] is the one type: a row-major view with a stride. [MatMul], [MatMulNT],
-// [MatMulTN] and [Linear] are the products; [LayerNorm], [ScaleShift] and [ColSum]
-// work on rows and columns; [GELU], [Tanh], [Add] and [Axpy] on elements;
-// [Attention] on packed sequences; [SoftmaxCrossEntropy] is the loss and [AdamW] the
-// step. A function that ends in Backward takes the gradient of the result and writes,
+// [MatMulTN] and [Linear] are the products, [LinearFused] with what follows one while
+// its rows are in the cache, [MatMulBatch] many small ones; [LayerNorm], [ScaleShift]
+// and [ColSum] work on rows and columns; [GELU], [Tanh], [Add] and [Axpy] on elements;
+// [Attention] on packed sequences, and [AttentionOver] for few queries of each;
+// [SoftmaxCrossEntropy] is the loss and [AdamW] the step, [AdamWAll] of many parameters
+// at once. [Peak] measures what the processor can do. A function that ends in Backward takes the gradient of the result and writes,
 // never adds, the gradients of the arguments; only products have an acc to add.
 //
 // # Shapes
@@ -90,7 +92,9 @@
 //	q kᵀ, 96 of them             61-70 GFLOP/s    memory that is written    0.5-0.6 of multiply-adds
 //	p v 185x185x64, 96 of them   74 GFLOP/s       memory that is read       0.63 of multiply-adds
 //	Attention, 185 rows           79 GFLOP/s      multiply-adds, exp        0.67
-//	AttentionBackward             86 GFLOP/s      multiply-adds, exp        0.73
+//	AttentionKeeping              76 GFLOP/s      multiply-adds, exp        0.64
+//	AttentionBackward             88 GFLOP/s      multiply-adds, exp        0.74
+//	AttentionBackwardKept         85 GFLOP/s      multiply-adds             0.72
 //	GELU, in cache               2.3 G/s          21 multiply-adds each     0.83
 //	GELUBackward, in cache       2.0 G/s          23 multiply-adds each     0.80
 //	softmax, in cache            2.9 G/s          13 multiply-adds each     0.64
@@ -98,7 +102,7 @@
 //	LayerNorm                     46 GB/s         loads and stores          0.6
 //	LayerNormBackward (dx)        49 GB/s         loads and stores          0.65
 //	ScaleShift                    93 GB/s         loads and stores          1.2
-//	ScaleShiftBackward            12-23 GB/s      adding to column sums     0.2-0.3 of loads and stores
+//	ScaleShiftBackward            71 GB/s         loads and stores          0.8
 //	ColSum                        26-28 GB/s      adding to column sums     0.35
 //	ScaleShiftGELU               1.9 G/s          22 multiply-adds each     0.72
 //	ScaleShiftGELUBackward       0.9-1.5 G/s      25, column sums           0.4-0.65
@@ -115,10 +119,13 @@
 // 56 cache lines of result. Where attention does them the result stays in the second cache;
 // [MatMulBatch] clears it first, which fetches memory in order, and makes 60 µs of 76.
 // Attention's share is of the products alone: its softmax is a tenth of its time.
+// Keeping the probabilities of 96 heads of 185 rows is 0.6 ms of Attention's 11, as they are written past the
+// caches (2.2 ms where they are not), and spares AttentionBackward 4 ms of 24.
 // Softmax goes over a row three times, and a row of 185 fills its last vector by half;
 // layer norm goes over a row two times more than it must, from the first cache. Column sums
 // add to a row of sums in the first cache, in the order of rows, for the same bytes on any
-// number of threads. The loss is of a few thousand elements and takes microseconds.
+// number of threads; ColSum masks every store, which takes a Zen 4 a dozen cycles, and the sums of
+// ScaleShiftBackward do not. The loss is of a few thousand elements and takes microseconds.
 //
 // Weights are packed anew by every product although they do not change. Of a product of
 // 1480 rows and 768x768 weights that is 0.6 %, of 530 rows 1.8 %; of weights that come from

@@ -179,23 +179,51 @@ func (c columns) sums() {
 }
 
 func (c columns) sumRange(lo, hi int) {
+	for i := 0; i < c.dy.Rows; i += sumRows {
+		rows := min(sumRows, c.dy.Rows-i)
+		from := lo
+		if c.dgamma != nil && c.mean == nil && (c.dx.Data == nil || c.gamma != nil) {
+			from += c.sumBlocks(i, rows, lo, (hi-lo)/sumBlock)
+		}
+		if from < hi {
+			c.sumRest(i, rows, from, hi)
+		}
+	}
+}
+
+// sumBlock is the columns that gradBlocksAVX2 takes at a time.
+const sumBlock = 32
+
+// sumBlocks adds rows [i, i+rows) to the sums of whole blocks of columns from lo on, and returns how many columns those are.
+func (c columns) sumBlocks(i, rows, lo, blocks int) int {
+	if blocks == 0 {
+		return 0
+	}
+	dy, x := c.dy.part(i, lo, rows, blocks*sumBlock), c.x.part(i, lo, rows, blocks*sumBlock)
+	var dx, gamma *float32
+	if c.dx.Data != nil {
+		dx, gamma = &c.dx.part(i, lo, rows, blocks*sumBlock).Data[0], &c.gamma[lo]
+	}
+	gradBlocksAVX2(&c.dgamma[lo], &c.dbeta[lo], dx, &dy.Data[0], &x.Data[0], gamma, 4*c.dx.Stride, 4*dy.Stride, 4*x.Stride, rows, blocks)
+	return blocks * sumBlock
+}
+
+// sumRest is sumBlocks for any columns and any sums.
+func (c columns) sumRest(i, rows, lo, hi int) {
 	neutral := [2]float32{0, 1}
 	dy, x := c.dy, c.x
-	for i := 0; i < dy.Rows; i += sumRows {
-		rows := min(sumRows, dy.Rows-i)
-		mu, r, step := &neutral[0], &neutral[1], 0
-		if c.mean != nil {
-			mu, r, step = &c.mean[i], &c.rstd[i], 4
-		}
-		if c.dgamma == nil {
-			colSumAVX2(&c.dbeta[lo], &dy.Data[i*dy.Stride+lo], 4*dy.Stride, rows, hi-lo)
-		} else {
-			gradColsAVX2(&c.dgamma[lo], &c.dbeta[lo], &dy.Data[i*dy.Stride+lo], &x.Data[i*x.Stride+lo], 4*dy.Stride, 4*x.Stride,
-				rows, hi-lo, mu, r, step)
-		}
-		if c.dx.Data != nil {
-			scaleShiftRows(c.path, c.dx.part(i, lo, rows, hi-lo), dy.part(i, lo, rows, hi-lo), part(c.gamma, lo, hi), nil)
-		}
+	mu, r, step := &neutral[0], &neutral[1], 0
+	if c.mean != nil {
+		mu, r, step = &c.mean[i], &c.rstd[i], 4
+	}
+	if c.dgamma == nil {
+		colSumAVX2(&c.dbeta[lo], &dy.Data[i*dy.Stride+lo], 4*dy.Stride, rows, hi-lo)
+	} else {
+		gradColsAVX2(&c.dgamma[lo], &c.dbeta[lo], &dy.Data[i*dy.Stride+lo], &x.Data[i*x.Stride+lo], 4*dy.Stride, 4*x.Stride,
+			rows, hi-lo, mu, r, step)
+	}
+	if c.dx.Data != nil {
+		scaleShiftRows(c.path, c.dx.part(i, lo, rows, hi-lo), dy.part(i, lo, rows, hi-lo), part(c.gamma, lo, hi), nil)
 	}
 }
 

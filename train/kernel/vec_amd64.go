@@ -32,6 +32,12 @@ func normBackRowAVX2(dx, dy, x, gamma *float32, n int, mean, rstd float32)
 func gradColsAVX2(dgamma, dbeta, dy, x *float32, dys, xs, rows, n int, mean, rstd *float32, step int)
 
 //go:noescape
+func streamAVX2(dst, src *float32, lines int)
+
+//go:noescape
+func gradBlocksAVX2(dgamma, dbeta, dx, dy, x, gamma *float32, dxs, dys, xs, rows, blocks int)
+
+//go:noescape
 func colSumAVX2(dst, x *float32, xs, rows, n int)
 
 //go:noescape

@@ -14,6 +14,10 @@ func scaleShiftAVX2(dst, x, gamma, beta *float32, ds, xs, rows, n int)          
 func normRowAVX2(dst, x, gamma, beta *float32, n int, eps float32, st *[2]float32) { noAssembly() }
 func normBackRowAVX2(dx, dy, x, gamma *float32, n int, mean, rstd float32)         { noAssembly() }
 func colSumAVX2(dst, x *float32, xs, rows, n int)                                  { noAssembly() }
+func streamAVX2(dst, src *float32, lines int)                                      { noAssembly() }
+func gradBlocksAVX2(dg, db, dx, dy, x, gamma *float32, dxs, dys, xs, rows, blocks int) {
+	noAssembly()
+}
 func gradColsAVX2(dg, db, dy, x *float32, dys, xs, rows, n int, mean, rstd *float32, step int) {
 	noAssembly()
 }

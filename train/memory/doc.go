@@ -26,9 +26,11 @@
 //
 // # Qualities
 //
-// For mrdc each class has one quality of JPEG: of those tried, the lowest whose exemplars, as many as the budget holds at the
-// class's average size, span the volume of features that as many originals do ([LogVolume], [Choose]). Features are those of
-// the present model. How near to one the ratio of volumes must be is not published; the default is a tenth, which on drawn
+// For mrdc each class has one quality of JPEG. Of each that is tried it is seen how many exemplars the budget holds at the
+// class's average size, and whether these span the volume of features that as many originals do ([LogVolume]); of the
+// qualities that do, the one that holds the most exemplars is taken, and the better one where two hold as many ([Choose]).
+// phase.json has for each class the quality, and counts and ratios of all that were tried. Features are those of the present
+// model. How near to one the ratio of volumes must be is not published; the default is a tenth, which on drawn
 // pictures tells qualities that are seen to differ from such that are not.
 //
 // # Boxes
@@ -36,6 +38,8 @@
 // CIM's box comes from class-activation maps, which a transformer does not have: see [BoxOptions.ActivationBox] for what
 // stands in. That CIM learns its maps' activation functions besides is left out. The box is kept exactly, and of the rest
 // every second pixel of every second row (at the default ratio of 4); squares of which the box has a part only are kept too.
+// Where the parts take more than the whole, as bitmaps, boxes and two JPEGs can, a run keeps the whole: a masked or cim
+// exemplar is never dearer than a raw one.
 //
 // # Bytes
 //
@@ -60,9 +64,12 @@
 // # Budgets
 //
 // A [Budget] is an amount in one of the three units, stored bytes by default, and what a [Store] uses never exceeds it. It
-// may be said in samples: one is worth what an example of the class takes whole, in herding's order ([Worth]). A budget in all
-// is dealt out by [Share]: a class that needs less than its share leaves the rest to the others. As nothing that was dropped
-// comes back, an old class needs what it still holds.
+// may be said in samples ([Worth]): a class's first one is worth what the largest of its train examples takes whole, each
+// further one the mean. One sample a class then leaves none empty; raw exemplars come to about the number said, to exactly
+// that where all examples of a class take the same, and to more where one is much larger than the rest; and the budget is the
+// same amount for every kind, method and phase, as the model has no say in it. A report has the counts that came of it. A
+// budget in all is dealt out by [Share]: a class that needs less than its share leaves the rest to the others. As nothing that
+// was dropped comes back, an old class needs what it still holds.
 //
 // Features and attention come in as plain slices, so everything here is tested without a network.
 package memory

@@ -239,7 +239,7 @@ func TestReplay(t *testing.T) {
 		if replay.Len() != 10 {
 			t.Fatalf("%d items, not 10", replay.Len())
 		}
-		others := 0
+		others, drawn := 0, map[int32]bool{}
 		for i, e := range store.All() {
 			for seed := range uint64(40) {
 				sample := func() dataset.Sample {
@@ -261,12 +261,16 @@ func TestReplay(t *testing.T) {
 				}
 				if s.Tokens[1] != own.Tokens[1] {
 					others++
+					drawn[s.Tokens[1]] = true
 				}
 			}
 		}
-		// With probability repair one of the class's n texts is drawn, its own among them: (4·3/4 + 0 + 5·4/5)·repair.
-		if want := 40 * 7 * repair; float64(others) < 0.8*want || float64(others) > 1.2*want {
+		// With probability repair the text is another's of the class, which the single one of the second class has not.
+		if want := 40 * (4 + 0 + 5) * repair; float64(others) < 0.8*want || float64(others) > 1.2*want {
 			t.Errorf("repair %g: %d of 400 samples have another's text, not about %g", repair, others, want)
+		}
+		if repair > 0 && len(drawn) != 4+5 {
+			t.Errorf("repair %g: the texts %v are drawn, not those of all that have others", repair, drawn)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,25 +15,13 @@ const (
 	CIM    = "cim"    // what is in the activation's box at full resolution, the rest down-sampled (Luo et al., CVPR 2023)
 )
 
-// Kind is a way to keep old examples.
-type Kind struct {
-	Name  string
-	Keeps bool // whether any are kept
-}
+// Kinds lists the ways to keep old examples. All but [None] keep some.
+func Kinds() []string { return []string{None, Raw, Masked, MRDC, CIM} }
 
-// Kinds lists the ways to keep old examples.
-func Kinds() []Kind {
-	return []Kind{{None, false}, {Raw, true}, {Masked, true}, {MRDC, true}, {CIM, true}}
-}
-
-// KindOf returns the kind called name.
-func KindOf(name string) (Kind, error) {
-	var names []string
-	for _, k := range Kinds() {
-		if k.Name == name {
-			return k, nil
-		}
-		names = append(names, k.Name)
+// CheckKind refuses a name that is none of [Kinds].
+func CheckKind(name string) error {
+	if slices.Contains(Kinds(), name) {
+		return nil
 	}
-	return Kind{}, fmt.Errorf("exemplars %q: use one of %s", name, strings.Join(names, ", "))
+	return fmt.Errorf("exemplars %q: use one of %s", name, strings.Join(Kinds(), ", "))
 }

@@ -4,11 +4,11 @@ import "testing"
 
 func TestKinds(t *testing.T) {
 	for _, k := range Kinds() {
-		if got, err := KindOf(k.Name); err != nil || got.Name != k.Name || got.Keeps != k.Keeps {
-			t.Errorf("%s: found %+v (%v)", k.Name, got, err)
+		if err := CheckKind(k); err != nil {
+			t.Error(err)
 		}
 	}
-	if _, err := KindOf("half"); err == nil {
-		t.Error("an unknown kind was found")
+	if err := CheckKind("half"); err == nil || err.Error() != `exemplars "half": use one of none, raw, masked, mrdc, cim` {
+		t.Errorf("an unknown kind: %v", err)
 	}
 }

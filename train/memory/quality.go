@@ -1,6 +1,10 @@
 package memory
 
-import "math"
+import (
+	"math"
+
+	"github.com/mcil/mcil/schemas"
+)
 
 // LogVolume is the logarithm of the volume that a set of features spans: rows of [n, d] divided by their norms, M, and
 // sqrt(det(M Mᵀ)), as MRDC (Wang et al., ICLR 2022) measures how much of a class's variety a set of exemplars has. A small
@@ -38,11 +42,7 @@ func LogVolume(features []float32, d int) float64 {
 }
 
 // QualityChoice is one quality of JPEG that a class could be stored in.
-type QualityChoice struct {
-	Quality int
-	Count   int     // exemplars of that quality in the budget
-	Ratio   float64 // volume of their features to the volume of those of as many originals
-}
+type QualityChoice = schemas.QualityChoice
 
 // Choose is MRDC's rule: of the qualities that leave the volume as it is, within epsilon, the one that holds the most
 // exemplars; the better quality where two hold as many. Where none does, the one that changes it least.

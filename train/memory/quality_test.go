@@ -62,7 +62,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%s: %d, not %d", c.name, got.Quality, c.want)
 		}
 	}
-	same := []QualityChoice{{10, 3, 1}, {25, 3, 1}}
+	same := []QualityChoice{{Quality: 10, Count: 3, Ratio: 1}, {Quality: 25, Count: 3, Ratio: 1}}
 	if got := Choose(same, 0.1); got.Quality != 25 {
 		t.Errorf("two that hold as many: %d, not the better one", got.Quality)
 	}

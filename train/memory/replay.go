@@ -10,8 +10,8 @@ import (
 // ReplayOptions say how exemplars become samples again.
 type ReplayOptions struct {
 	// Repair is the probability that the text of another exemplar of the same class takes the place of an exemplar's own: the
-	// multimodal augmentation. That the paper pairs within a class is an assumption; it only says that exemplars are made more
-	// diverse.
+	// multimodal augmentation. It is the same however many a class holds, unless that is one. That the paper pairs within a
+	// class is an assumption; it only says that exemplars are made more diverse.
 	Repair float64
 	// Black replays the whole grid, with black in the place of patches that were not kept, rather than the kept ones alone.
 	Black bool
@@ -53,8 +53,12 @@ func (r *Replay) Sample(_ context.Context, i int, rng *rand.Rand) (dataset.Sampl
 	if err != nil {
 		return dataset.Sample{}, err
 	}
-	if rng.Float64() < r.options.Repair {
-		other := r.exemplars[r.first[i]+rng.IntN(r.n[i])]
+	if rng.Float64() < r.options.Repair && r.n[i] > 1 {
+		k := r.first[i] + rng.IntN(r.n[i]-1)
+		if k >= i { // its own is left out
+			k++
+		}
+		other := r.exemplars[k]
 		x.Tokens, x.TokenPos, x.TextLen = text(other), positions(other.TokenBits, other.TextLen), other.TextLen
 	}
 	return x, nil

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/mcil/mcil/schemas"
 )
 
 // Share deals total out to demands as evenly as they allow: nobody gets more than is asked for; who asks for less than an
@@ -20,32 +22,32 @@ func Share(total float64, demands []float64) []float64 {
 	return shares
 }
 
-// Worth is the cost of each of a class's examples stored whole, in herding's order and the budget's unit: what budgets in
-// samples are counted in.
-type Worth []int64
+// Worth is what samples of a class are worth: what budgets in samples are counted in. The first is worth what the class's
+// largest example takes whole, so that whichever comes first has room; each further one is worth the mean. Neither depends on
+// the model, so a class's budget is the same for every kind of exemplars, in every phase. The zero value is of no examples.
+type Worth schemas.Worth
 
-// Of is what the first n examples take. A part of n counts as that part of the next one; a class with fewer examples has
-// them all.
+// Add counts an example that takes so much whole.
+func (w *Worth) Add(cost int64) {
+	w.Largest, w.Total, w.Examples = max(w.Largest, cost), w.Total+cost, w.Examples+1
+}
+
+// mean is what an example takes.
+func (w Worth) mean() float64 { return float64(w.Total) / float64(max(1, w.Examples)) }
+
+// Of is what n samples are worth. A part of a sample counts as that part; a class with fewer examples has them all.
 func (w Worth) Of(n float64) Budget {
-	var sum float64
-	for i, cost := range w {
-		share := min(1, n-float64(i))
-		if share <= 0 {
-			break
-		}
-		sum += share * float64(cost)
-	}
-	return Budget(math.Round(sum))
+	n = max(0, min(n, float64(w.Examples)))
+	return Budget(math.Round(min(n, 1)*float64(w.Largest) + max(n-1, 0)*w.mean()))
 }
 
 // Samples is the inverse of Of: how many samples an amount is worth, at most all.
 func (w Worth) Samples(amount int64) float64 {
-	left := float64(amount)
-	for i, cost := range w {
-		if left <= float64(cost) {
-			return float64(i) + left/float64(max(1, cost))
-		}
-		left -= float64(cost)
+	if w.Total == 0 {
+		return 0
 	}
-	return float64(len(w))
+	if amount <= w.Largest {
+		return float64(amount) / float64(w.Largest)
+	}
+	return min(float64(w.Examples), 1+float64(amount-w.Largest)/w.mean())
 }

@@ -7,22 +7,50 @@ import (
 	"testing"
 )
 
-// TestWorth: the budget of n samples is what the first n whole ones cost: 10, 20, 30 bytes here.
+// TestWorth: of examples of 10, 20 and 30 bytes the first sample is worth 30, each further one 20.
 func TestWorth(t *testing.T) {
-	w := Worth{10, 20, 30}
-	for n, want := range map[float64]Budget{0: 0, 0.5: 5, 1: 10, 1.5: 20, 2: 30, 3: 60, 9: 60} {
+	var w Worth
+	for _, cost := range []int64{10, 30, 20} {
+		w.Add(cost)
+	}
+	for n, want := range map[float64]Budget{0: 0, 0.5: 15, 1: 30, 1.5: 40, 2: 50, 3: 70, 9: 70} {
 		if got := w.Of(n); got != want {
 			t.Errorf("%g samples are %d bytes, not %d", n, got, want)
 		}
 	}
-	for amount, want := range map[int64]float64{0: 0, 5: 0.5, 10: 1, 20: 1.5, 30: 2, 60: 3, 90: 3} {
+	for amount, want := range map[int64]float64{0: 0, 15: 0.5, 30: 1, 40: 1.5, 50: 2, 70: 3, 90: 3} {
 		if got := w.Samples(amount); got != want {
 			t.Errorf("%d bytes are %g samples, not %g", amount, got, want)
 		}
 	}
-	for amount := range int64(61) {
+	for amount := range int64(71) {
 		if got := w.Of(w.Samples(amount)); int64(got) != amount {
 			t.Errorf("%d bytes, in samples and back: %d", amount, got)
+		}
+	}
+	var alike, none Worth
+	for range 5 {
+		alike.Add(7)
+	}
+	if alike.Of(3) != 21 || none.Of(3) != 0 || none.Samples(3) != 0 {
+		t.Errorf("3 of 5 examples of 7 bytes are %d, 3 of none %d and %g", alike.Of(3), none.Of(3), none.Samples(3))
+	}
+}
+
+// TestWorthHoldsThem: whatever the examples take, and whichever come first, one sample holds one of them, and as many samples
+// as there are examples hold all.
+func TestWorthHoldsThem(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		var w Worth
+		var sum, largest int64
+		for range 1 + rng.IntN(9) {
+			cost := int64(1 + rng.IntN(1000))
+			w.Add(cost)
+			sum, largest = sum+cost, max(largest, cost)
+		}
+		if n := float64(w.Examples); int64(w.Of(1)) != largest || int64(w.Of(n)) < sum || w.Of(n+1) != w.Of(n) {
+			t.Errorf("seed %d: %+v: one sample is %d, all are %d, one more %d", seed, w, w.Of(1), w.Of(n), w.Of(n+1))
 		}
 	}
 }

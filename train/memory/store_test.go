@@ -110,21 +110,24 @@ func TestShrinkKeepsPrefixes(t *testing.T) {
 	}
 }
 
-// TestStoreProperties runs random calls against a plain model: for each class, the candidates in order and the budget.
+// TestStoreProperties runs random calls against a plain model, in each unit: for each class, the candidates in order and the
+// budget.
 func TestStoreProperties(t *testing.T) {
 	type held struct {
 		candidates []Exemplar
 		budget     Budget
 	}
-	for seed := range uint64(200) {
+	for seed := range uint64(201) {
 		rng := rand.New(rand.NewPCG(seed, 2))
-		var s Store
+		unit := Units()[seed%3]
+		s := Store{Unit: unit}
+		most := map[Unit]int{Stored: 200, Pixels: 170, Tokens: 65}[unit] // of a budget: some hold all, some nothing
 		model := map[int]*held{}
 		for step := range 30 {
 			label := rng.IntN(5)
 			switch kind := rng.IntN(4); {
 			case kind < 2:
-				h := &held{budget: Budget(rng.IntN(200))}
+				h := &held{budget: Budget(rng.IntN(most))}
 				for i := range rng.IntN(12) {
 					h.candidates = append(h.candidates, ofBytes(label, i, 5+rng.IntN(40)))
 				}
@@ -132,16 +135,15 @@ func TestStoreProperties(t *testing.T) {
 				if err := s.Put(label, h.budget, each(h.candidates)); err != nil {
 					t.Fatal(err)
 				}
-				h.candidates = slices.Clone(s.OfClass(label)) // a later, smaller budget never brings back what was dropped
 			case kind == 2:
-				b := Budget(rng.IntN(200))
+				b := Budget(rng.IntN(most))
 				s.Shrink(label, b)
 				if h := model[label]; h != nil {
 					h.budget = min(h.budget, b)
 				}
 			default:
 				all, budgets := s.All(), s.Budgets()
-				s = Store{}
+				s = Store{Unit: unit}
 				if err := s.Restore(all, budgets); err != nil {
 					t.Fatalf("seed %d, step %d: %v", seed, step, err)
 				}
@@ -156,25 +158,25 @@ func TestStoreProperties(t *testing.T) {
 					}
 					continue
 				}
-				var bytes int64
+				var amount int64
 				got := s.OfClass(label)
 				for i, e := range got {
 					if e.ID != h.candidates[i].ID {
 						t.Fatalf("seed %d, step %d: class %d holds %v, not a prefix of %v", seed, step, label, ids(got), ids(h.candidates))
 					}
-					bytes += CostOf(e).StoredBytes
+					amount += CostOf(e).In(unit)
 				}
-				if bytes > int64(h.budget) || s.Budgets()[label] != h.budget {
-					t.Fatalf("seed %d, step %d: class %d uses %d bytes of %d (%d in the store)", seed, step, label, bytes, h.budget, s.Budgets()[label])
+				if amount > int64(h.budget) || s.Budgets()[label] != h.budget {
+					t.Fatalf("seed %d, step %d: class %d uses %d %s of %d (%d in the store)", seed, step, label, amount, unit, h.budget, s.Budgets()[label])
 				}
-				if n := len(got); n < len(h.candidates) && bytes+CostOf(h.candidates[n]).StoredBytes <= int64(h.budget) {
+				if n := len(got); n < len(h.candidates) && amount+CostOf(h.candidates[n]).In(unit) <= int64(h.budget) {
 					t.Fatalf("seed %d, step %d: class %d could hold more than %d", seed, step, label, n)
 				}
-				h.candidates = slices.Clone(got)
-				used, total = used+bytes, total+h.budget
+				h.candidates = slices.Clone(got) // a later, smaller budget never brings back what was dropped
+				used, total = used+amount, total+h.budget
 			}
-			if s.Used().StoredBytes != used || s.Budget() != total {
-				t.Fatalf("seed %d, step %d: %d bytes of %d in all, not %d of %d", seed, step, s.Used().StoredBytes, s.Budget(), used, total)
+			if s.Used().In(unit) != used || s.Budget() != total {
+				t.Fatalf("seed %d, step %d: %d %s of %d in all, not %d of %d", seed, step, s.Used().In(unit), unit, s.Budget(), used, total)
 			}
 			if !slices.IsSortedFunc(s.All(), func(a, b Exemplar) int { return a.Label - b.Label }) {
 				t.Fatalf("seed %d, step %d: the exemplars are not in the order of their classes", seed, step)

@@ -61,6 +61,14 @@ func (a Attention) Inside() bool {
 	return a.Layer != "" && a.Layer != "last" || a.Heads != "" && a.Heads != "mean"
 }
 
+// InsideBytes is what a network takes besides once such attention is asked for, in batches of so many sequences of so many rows
+// each: query, key and value of all blocks but the last, and statistics of the norms.
+func InsideBytes(c vilt.Config, sequences, rows int) int64 {
+	perRow := 3*c.Width*(c.Depth-1) + 4*c.Depth
+	ofLast := (2*c.Heads + 9) * c.Width // of each sequence
+	return 4 * int64(sequences) * (int64(rows)*int64(perRow) + int64(ofLast))
+}
+
 // probabilities are those of the last run: [S,S] for each of n sequences, among the rows of its tokens. What they look at in
 // prompts is left out.
 func (m *machine) probabilities(a Attention, n int) ([][]float32, error) {

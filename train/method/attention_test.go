@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mcil/mcil/train/op"
 )
 
 // TestAttentions: single heads average to the mean head, none is above the largest, blocks average to their mean, the last
@@ -101,6 +103,35 @@ func TestAttentions(t *testing.T) {
 	defer e.Close()
 	if _, err := e.Infer(batch, &Attention{Layer: "0"}); err == nil {
 		t.Error("an encoder without layers gave the first one's attention")
+	}
+}
+
+// TestInsideBytes holds what attention inside is said to take to what the graphs then hold more.
+func TestInsideBytes(t *testing.T) {
+	for _, n := range []*Network{randomNetwork(t, false, 4, 8), randomNetwork(t, true, 4, 8), partialNetwork(t, 1, 4, 8)} {
+		held := func() op.Memory {
+			var l op.Ledger
+			for _, m := range []*machine{n.train, n.infer, n.inside} {
+				if m != nil {
+					l.Add(m.features.Graph(), m.encoder.Scratch)
+				}
+			}
+			if n.prefix != nil {
+				l.Add(n.prefix.m.encoder.Pixels.Graph(), n.prefix.m.encoder.Scratch)
+			}
+			return l.Memory
+		}
+		before := held()
+		if _, err := n.Infer(randomSamples(n.Weights.Config, 2), &Attention{Layer: "mean"}); err != nil {
+			t.Fatal(err)
+		}
+		after := held()
+		p := n.train.encoder.Packing
+		statistics := int64(4 * p.MaxRows() * 4 * n.Weights.Config.Depth) // of norms, which no ledger has
+		more := statistics + after.Activations + after.Scratch + after.Inputs - before.Activations - before.Scratch - before.Inputs
+		if want := InsideBytes(n.Weights.Config, p.MaxBatch, p.MaxRows()/p.MaxBatch) + int64(4*p.MaxBatch*n.Classes); more != want { // with the logits
+			t.Errorf("%d bytes more, not %d", more, want)
+		}
 	}
 }
 

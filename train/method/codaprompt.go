@@ -1,8 +1,6 @@
 package method
 
 import (
-	"fmt"
-
 	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -23,10 +21,10 @@ func codaPrompt() Spec {
 			return nil, err
 		}
 		if p.Pool < o.phases() {
-			return nil, fmt.Errorf("prompt pool: %d components for %d phases: there must be one each or more", p.Pool, o.phases())
+			return nil, misfit("prompt pool: %d components for %d phases: there must be one each or more", p.Pool, o.phases())
 		}
 		t := tune.NewCODAPrompt(w.Config, o.Seed, tune.CODAPromptOptions{Pool: p.Pool, Phases: o.phases(), Length: p.Length, First: first, Last: last})
-		return newPrompted(w, t, classes, o.Schedule.Or(s.Schedule).WithDefaults(), o.Seed)
+		return newPrompted(w, t, classes, s.ScheduleOf(o.Schedule), o.Seed)
 	}
 	return s
 }

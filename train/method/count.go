@@ -22,21 +22,41 @@ func sequencesOf(batch []dataset.Sample) (sequences []vilt.Sequence, tokens int)
 	return sequences, tokens
 }
 
-// count is [Count] of the step over batch that was taken last. The blocks that are not tuned count where they were run.
-func (n *Network) count(batch []dataset.Sample) (tokens int, flop float64) {
+// counts is the tuner where it knows best what a step of it takes.
+func (n *Network) counts() interface {
+	StepFLOP(c vilt.Config, batch []vilt.Sequence, classes int) float64
+} {
+	t, _ := n.Tuner.(interface {
+		StepFLOP(c vilt.Config, batch []vilt.Sequence, classes int) float64
+	})
+	return t
+}
+
+// count is [Count] of the step over batch that was taken last, with its teacher's pass where there are old classes. The blocks
+// that are not tuned count where they were run.
+func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float64) {
 	c := n.Weights.Config
+	sequences, tokens := sequencesOf(batch)
+	learns := vilt.LearnsTuned
 	switch {
 	case n.Tuner == nil:
-		return Count(c, batch, n.Classes, vilt.LearnsAll)
+		learns = vilt.LearnsAll
 	case n.frozen():
-		return Count(c, batch, n.Classes, vilt.LearnsHead)
+		learns = vilt.LearnsHead
 	case n.query != nil:
 		return n.countPrompted(batch)
-	case n.prefix == nil:
-		return Count(c, batch, n.Classes, vilt.LearnsTuned)
+	case n.counts() != nil:
+		return tokens, n.counts().StepFLOP(c, sequences, n.Classes)
 	}
-	sequences, tokens := sequencesOf(batch)
-	return tokens, c.FLOPFrom(n.prefix.block, sequences, n.Classes) + c.FLOPBelow(n.prefix.block, n.prefix.made)
+	pass := func(learns vilt.Learns) float64 { return c.StepFLOP(sequences, n.Classes, learns) }
+	if p := n.prefix; p != nil {
+		pass = func(learns vilt.Learns) float64 { return c.FLOPFrom(p.block, sequences, n.Classes, learns) }
+		flop = c.FLOPBelow(p.block, p.made) // for both passes
+	}
+	if n.teaches(old) {
+		flop += pass(vilt.LearnsNothing)
+	}
+	return tokens, flop + pass(learns)
 }
 
 // countPrompted is [Count] of the two passes of a step with prompts: that of the queries, and the one that is learned, in which

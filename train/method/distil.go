@@ -21,6 +21,9 @@ func (d Distill) WithDefaults() Distill {
 	return d
 }
 
+// teaches says whether a step with so many old classes has a teacher.
+func (n *Network) teaches(old int) bool { return old > 0 && n.o.Distill.Weight > 0 }
+
 // Freeze makes the network as it is now the teacher of the steps to come. Only what is trained is copied: the rest of a tuned
 // network is the same.
 func (n *Network) Freeze() {

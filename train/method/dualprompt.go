@@ -29,7 +29,7 @@ func dualPrompt() Spec {
 		t := tune.NewDualPrompt(w.Config, o.Seed, tune.DualPromptOptions{
 			Pool: cmp.Or(p.Pool, o.phases()), Length: p.Length, GeneralLength: generalLength, First: first, Last: last, KeyWeight: p.Pull(),
 		})
-		return newPrompted(w, t, classes, o.Schedule.Or(s.Schedule).WithDefaults(), o.Seed)
+		return newPrompted(w, t, classes, s.ScheduleOf(o.Schedule), o.Seed)
 	}
 	return s
 }

@@ -25,6 +25,17 @@ func NewEncoder(w *vilt.Weights, maxBatch int) (*Encoder, error) {
 	return &Encoder{&machine{encoder: encoder, features: encoder.Features, vm: op.NewMachine(g)}}, nil
 }
 
+// Plan is the memory that it takes with full batches; w is what it was made of.
+func (e *Encoder) Plan(w *vilt.Weights) Plan {
+	var l op.Ledger
+	l.Add(e.m.features.Graph(), e.m.encoder.Scratch)
+	packing := e.m.encoder.Packing
+	p := Plan{Weights: 4 * int64(Values(w.Tensors())), Activations: l.Activations, Sequences: packing.MaxBatch, Rows: packing.MaxRows() / packing.MaxBatch}
+	p.Scratch = l.Scratch + l.Inputs - p.Weights // inputs are the weights and what a batch brings
+	p.Packing = packingBytes(w.Config)
+	return p
+}
+
 // Close frees the machine.
 func (e *Encoder) Close() error { return e.m.vm.Close() }
 

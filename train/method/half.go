@@ -3,6 +3,8 @@ package method
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/mcil/mcil/train/vilt"
 )
 
 // Rows are kept in half precision (IEEE 754 binary16, rounded to nearest, ties to even) relative to a power of two of each
@@ -17,6 +19,11 @@ const (
 
 // halfBytes is the size of a row of n values.
 func halfBytes(n int) int { return 2 + 2*n }
+
+// KeptBytes is what a learner with [Options.TuneFromBlock] keeps of a sample of so many tokens and patches: dataset.Sample.Kept.
+func KeptBytes(c vilt.Config, tokens, patches int) int64 {
+	return int64(vilt.Sequence{Text: tokens, Patches: patches}.Rows()) * int64(halfBytes(c.Width))
+}
 
 // appendHalf appends a row; false where it has values beyond 2^127, infinite ones, or such that are no
 // numbers: they cannot be kept.

@@ -23,7 +23,7 @@ func l2p() Spec {
 			return nil, fmt.Errorf("prompts of an example: %d of a pool of %d", p.Top, p.Pool)
 		}
 		t := tune.NewL2P(w.Config, o.Seed, tune.L2POptions{Pool: p.Pool, Length: p.Length, Top: p.Top, KeyWeight: p.Pull(), Batchwise: p.Batchwise})
-		return newPrompted(w, t, classes, o.Schedule.Or(s.Schedule).WithDefaults(), o.Seed)
+		return newPrompted(w, t, classes, s.ScheduleOf(o.Schedule), o.Seed)
 	}
 	return s
 }

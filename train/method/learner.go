@@ -3,12 +3,14 @@ package method
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/dataset/cache"
+	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
 
@@ -47,7 +49,7 @@ type Phase struct {
 
 // Lesson is what there is to learn in a phase.
 type Lesson struct {
-	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them
+	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them; see [Spec.Joint]
 	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
 	Progress func(Step)    // may be nil
 	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
@@ -86,10 +88,12 @@ type Options struct {
 	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
 	// below, and the patch embedding, stay as published. 0: all are tuned.
 	TuneFromBlock int
-	Seed          uint64
+	Adapter       tune.AdapterOptions
+	Ease          EaseOptions
 	Prompts       Prompts
-	// Phases is how many there will be, among which what a method has for all of them is dealt out; default 10, as published
-	// for most.
+	Seed          uint64
+	// Phases is how many there will be: [Learner.Plan] is of all of them, and what a method has for all of them is dealt out
+	// among them; default 10, as published for most.
 	Phases int
 }
 
@@ -102,6 +106,10 @@ const (
 	SettingDistill            = "distill"
 	SettingDistillTemperature = "distill_temperature"
 	SettingTuneFromBlock      = "tune_from_block"
+	SettingAdapterWidth       = "adapter_width"
+	SettingAdapterScale       = "adapter_scale"
+	SettingAdapterDropout     = "adapter_dropout"
+	SettingEaseAlpha          = "ease_alpha"
 	SettingPromptLength       = "prompt_length"
 	SettingPromptPool         = "prompt_pool"
 	SettingPromptTop          = "prompt_top"
@@ -117,6 +125,11 @@ type Spec struct {
 	// Replays says that it learns from exemplars of old classes beside the new ones' examples. Settings of the memory are
 	// refused where it does not.
 	Replays bool
+	// Joint says that the examples of all classes seen are those of a lesson, not the new ones' alone.
+	Joint bool
+	// Still says that it takes no steps: of the schedule it reads how many examples go through the encoder at a time. The rest
+	// is refused, and what is done to examples for steps.
+	Still bool
 	// Reads lists the settings above that it reads; the others are refused.
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
@@ -131,6 +144,7 @@ type Spec struct {
 func Specs() []Spec {
 	return []Spec{
 		ssf(), finetune(), linear(),
+		joint(), simpleCIL(), expandable(),
 		l2p(), dualPrompt(), codaPrompt(),
 	}
 }
@@ -164,12 +178,22 @@ func New(name string, w *vilt.Weights, classes int, o Options) (Learner, error) 
 	depth := w.Config.Depth
 	switch from := o.TuneFromBlock; {
 	case from < 0 || from >= depth:
-		return nil, fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", from, depth-1, depth)
+		return nil, misfit("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", from, depth-1, depth)
 	case from > 0 && !slices.Contains(s.Reads, SettingTuneFromBlock):
 		return nil, fmt.Errorf("tune-from-block has no effect on method %s: leave it out", name)
 	}
 	return s.New(w, classes, o)
 }
+
+// ErrMisfit is what an error of [New] is where options do not go with the encoder or the number of phases.
+var ErrMisfit = errors.New("options that do not fit")
+
+// misfitError says so without words of its own.
+type misfitError struct{ error }
+
+func (misfitError) Is(target error) bool { return target == ErrMisfit }
+
+func misfit(format string, args ...any) error { return misfitError{fmt.Errorf(format, args...)} }
 
 // Validate says what about o cannot be. Zero values are defaults.
 func (o Options) Validate() error {
@@ -183,6 +207,12 @@ func (o Options) Validate() error {
 		return fmt.Errorf("distillation weight %g: must be 0 or more", d.Weight)
 	case !(d.Temperature >= 0 && d.Temperature < 1e6):
 		return fmt.Errorf("distillation temperature %g: must be above 0", d.Temperature)
+	}
+	if !(o.Ease.Alpha < 1e6) {
+		return fmt.Errorf("alpha of ease: %g: must be a weight of 0 or more", o.Ease.Alpha)
+	}
+	if err := o.Adapter.Validate(); err != nil {
+		return err
 	}
 	if err := o.Prompts.Validate(); err != nil {
 		return err

@@ -35,7 +35,7 @@ type Network struct {
 	train    *machine
 	infer    *machine
 	query    *machine    // the encoder without prompts; nil where there are none
-	inside   *machine    // infer with every block's attention; nil until it is asked for
+	inside   *machine    // infer with every block and every block's attention; nil until it is asked for
 	teacher  [][]float32 // what Freeze copied, in the order of Trained
 }
 
@@ -44,6 +44,8 @@ type NetworkOptions struct {
 	Head    string // kind of classifier: see [Heads]; default linear
 	Distill Distill
 	Seed    uint64 // of classifiers that are drawn
+
+	ForgetAttention bool // computes attention's probabilities again for its derivative: see [vilt.Options]
 }
 
 // partial is a Tuner of which nothing is before a block: the part of the encoder below is run once for a sample.
@@ -130,17 +132,20 @@ func (n *Network) frozen() bool { return n.Tuner != nil && len(n.Tuner.Tensors()
 // building guards gorgonia.Grad, which writes to a node that all graphs of the process share.
 var building sync.Mutex
 
-func (n *Network) compile(train, layers bool) (*machine, error) {
+func (n *Network) compile(train, attentions bool) (*machine, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
-	o := vilt.Options{Train: train && n.Tuner == nil, ForwardOnly: !train || n.frozen(), LastOnly: train && n.frozen(), KeepLayers: layers}
+	o := vilt.Options{
+		Train: train && n.Tuner == nil, ForwardOnly: !train || n.frozen(), LastOnly: train && n.frozen(),
+		KeepAttentions: attentions, ForgetAttention: n.o.ForgetAttention,
+	}
 	if !train {
 		o.Beside = n.train.encoder
 	}
 	prefix := n.prefix
-	if layers {
-		prefix = nil // blocks below have attention too
+	if prefix != nil && attentions {
+		o.Beside, prefix = prefix.m.encoder, nil // blocks below have attention too, and pixels are there
 	}
 	if prefix != nil {
 		o.FromBlock = prefix.block
@@ -238,7 +243,13 @@ func (n *Network) Step(batch []dataset.Sample, active int, solver gorgonia.Solve
 // step is Step with a teacher for the first old classes: see [Network.Freeze].
 func (n *Network) step(batch []dataset.Sample, active, old int, solver gorgonia.Solver) (float64, error) {
 	n.train.encoder.Packing.Old = 0
-	if old > 0 && n.o.Distill.Weight > 0 {
+	if n.prefix != nil {
+		var err error
+		if batch, err = n.prefix.bring(batch); err != nil {
+			return 0, err
+		}
+	}
+	if n.teaches(old) {
 		if err := n.teach(batch, old); err != nil {
 			return 0, fmt.Errorf("teacher: %w", err)
 		}
@@ -267,7 +278,8 @@ type Output struct {
 }
 
 // Infer runs forward. Attention is computed where asked for; the first time that it is of other blocks than the last, or of
-// single heads, another graph is made for it, which keeps every block's: 3·D values a row and block.
+// single heads, another graph is made for it, which keeps every block's: see [InsideBytes]. It has the blocks that are not tuned
+// as well, and computes them, with nothing rounded.
 //
 // Scale and shift are not multiplied into the weights for it (tune.SSF.Merge does that): products apply them to their rows
 // while these are in the cache, which takes as long as without. Measured for ViT-B/32 and 1480 rows on one thread of a Zen 4,

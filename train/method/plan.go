@@ -94,7 +94,11 @@ func (n *Network) Plan() Plan {
 	if n.o.Distill.Weight > 0 {
 		p.Tuned += size(n.Trained()) // the teacher's
 	}
-	c := n.Weights.Config
-	p.Packing = kernel.PackingBytes(c.Width * max(c.Hidden, 3*c.Width, c.PatchSize()))
+	p.Packing = packingBytes(n.Weights.Config)
 	return p
+}
+
+// packingBytes is what products copy of an encoder's largest matrix.
+func packingBytes(c vilt.Config) int64 {
+	return kernel.PackingBytes(c.Width * max(c.Hidden, 3*c.Width, c.PatchSize()))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"gorgonia.org/gorgonia"
@@ -20,14 +21,15 @@ import (
 
 // prefix is the part of an encoder below the first block that is tuned. What comes out of it is a constant of a sequence, not
 // of a picture: attention lets every row depend on all, so a masked exemplar and a picture with another text have outputs of
-// their own. They are kept in half precision, and a batch always gets what was rounded, found or computed: see [appendHalf].
+// their own. They are kept in half precision, and a batch always gets what was rounded, found or computed: see [appendHalf]. But
+// the graph for attention of other blocks or heads computes all of it, rounding nothing: see [Network.Infer].
 type prefix struct {
 	block int
 	m     *machine
 
 	disk  *cache.Folder // nil: nothing is kept
 	about [sha256.Size]byte
-	made  []vilt.Sequence // that the last batch had computed
+	made  []vilt.Sequence // that the last step had computed
 
 	found, computed atomic.Int64 // sequences
 }
@@ -121,13 +123,16 @@ func (p *prefix) key(s dataset.Sample) (k cache.Key) {
 	return k
 }
 
-// find returns the output for s that is on disk, or nil.
+// find returns the output for s that is on disk, or nil. That of a passing sample is not looked for, as none was kept.
 func (p *prefix) find(s dataset.Sample) []byte {
-	if p.disk == nil {
+	if p.disk == nil || s.Passing {
 		return nil
 	}
 	rows, _ := p.disk.Get(p.key(s))
-	return p.whole(rows, s)
+	if rows = p.whole(rows, s); rows != nil {
+		p.found.Add(1)
+	}
+	return rows
 }
 
 // whole is rows, if they are as many as s has.
@@ -139,9 +144,23 @@ func (p *prefix) whole(rows []byte, s dataset.Sample) []byte {
 	return rows
 }
 
+// bring is the batch of a step with its outputs: what has to be computed is computed once, for the teacher's pass and the
+// step's own.
+func (p *prefix) bring(batch []dataset.Sample) ([]dataset.Sample, error) {
+	p.made = p.made[:0]
+	rows, err := p.rows(batch)
+	if err != nil {
+		return nil, err
+	}
+	batch = slices.Clone(batch) // the caller's has no room for them in any plan
+	for i := range batch {
+		batch[i].Kept = rows[i]
+	}
+	return batch, nil
+}
+
 // rows are the outputs for a batch: those that it brings, those on disk, and the others computed, and kept there.
 func (p *prefix) rows(batch []dataset.Sample) ([][]byte, error) {
-	p.made = p.made[:0]
 	rows := make([][]byte, len(batch))
 	var missing []dataset.Sample
 	var places []int
@@ -153,7 +172,6 @@ func (p *prefix) rows(batch []dataset.Sample) ([][]byte, error) {
 			missing, places = append(missing, s), append(places, i)
 		}
 	}
-	p.found.Add(int64(len(batch) - len(missing)))
 	if len(missing) == 0 {
 		return rows, nil
 	}
@@ -171,7 +189,7 @@ func (p *prefix) rows(batch []dataset.Sample) ([][]byte, error) {
 				return nil, fmt.Errorf("%s: the encoder's blocks give values that are not finite: its weights cannot be used", batch[i].ID)
 			}
 		}
-		if p.disk != nil {
+		if p.disk != nil && !batch[i].Passing {
 			p.disk.Put(p.key(batch[i]), rows[i])
 		}
 	}

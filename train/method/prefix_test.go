@@ -239,6 +239,119 @@ func TestPrefixCache(t *testing.T) {
 	}
 }
 
+// TestPrefixTeacher: a batch goes through the blocks that are not tuned once, though its teacher and the step both go on from
+// there, and what counts is this pass, the teacher's from the block on, and the step's.
+func TestPrefixTeacher(t *testing.T) {
+	const block, active, old = 2, 4, 2
+	c := referenceConfig()
+	w, err := vilt.Random(c, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := NewNetworkWith(w, tune.NewSSFFrom(c, 4, block), active, 8, NetworkOptions{Distill: Distill{Weight: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	n.Freeze()
+	items := list(randomSamples(c, active))
+	sizes, tokens := sequencesOf(items)
+	below, forward, step := c.FLOPBelow(block, sizes), c.FLOPFrom(block, sizes, active, vilt.LearnsNothing), c.FLOPFrom(block, sizes, active, vilt.LearnsTuned)
+	fit := func(what string, o FitOptions, want ...float64) {
+		t.Helper()
+		o.Active, o.Progress = active, func(s Step) {
+			if s.Tokens != tokens || math.Abs(s.FLOP-want[0]) > 1 {
+				t.Errorf("%s, step %d: %d tokens and %g operations, not %d and %g", what, s.Done, s.Tokens, s.FLOP, tokens, want[0])
+			}
+			want = want[1:]
+		}
+		if err := n.Fit(t.Context(), Schedule{Epochs: 2, BatchSize: 8}, items, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	computed := func(what string, want, wantFound int) {
+		t.Helper()
+		if found, got := n.Kept(); got != want || found != wantFound {
+			t.Errorf("%s: %d outputs were computed and %d found, not %d and %d", what, got, found, want, wantFound)
+		}
+	}
+	fit("without a cache", FitOptions{Old: old}, below+forward+step, below+forward+step)
+	computed("without a cache", 2*len(items), 0)
+	fit("nothing to keep", FitOptions{}, below+step, below+step)
+	computed("nothing to keep", 4*len(items), 0)
+	f, err := cache.Open(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := n.Keep(f); err != nil {
+		t.Fatal(err)
+	}
+	fit("with a cache", FitOptions{Old: old}, below+forward+step, forward+step)
+	computed("with a cache", 5*len(items), len(items))
+	for i, s := range items {
+		if s.Kept != nil {
+			t.Errorf("sample %d holds its output", i)
+		}
+	}
+}
+
+// TestRemembered: what is on disk of a sample comes with it, so that it is read beside the step before.
+func TestRemembered(t *testing.T) {
+	n := partialNetwork(t, 2, 4, 8)
+	f, err := cache.Open(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := n.Keep(f); err != nil {
+		t.Fatal(err)
+	}
+	batch := randomSamples(n.Weights.Config, 4)
+	items := remembered{list(batch), n.prefix}
+	if s, err := items.Sample(t.Context(), 1, nil); err != nil || s.Kept != nil {
+		t.Errorf("%d bytes of what nobody computed, or %v", len(s.Kept), err)
+	}
+	want, err := n.prefix.rows(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range batch {
+		if size := KeptBytes(n.Weights.Config, len(batch[i].Tokens), len(batch[i].PatchPos)); int64(len(want[i])) != size {
+			t.Errorf("%d bytes are kept, not %d", len(want[i]), size)
+		}
+		if s, err := items.Sample(t.Context(), i, nil); err != nil || s.Kept == nil || !slices.Equal(s.Kept, want[i]) {
+			t.Errorf("sample %d comes with %d bytes, not the %d that were kept, or %v", i, len(s.Kept), len(want[i]), err)
+		}
+	}
+}
+
+// TestPrefixPassing: what was changed at random is computed, to the same values, and takes no room on disk.
+func TestPrefixPassing(t *testing.T) {
+	n := partialNetwork(t, 2, 4, 8)
+	f, err := cache.Open(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := n.Keep(f); err != nil {
+		t.Fatal(err)
+	}
+	batch := randomSamples(n.Weights.Config, 4)
+	batch[1].Passing, batch[2].Passing = true, true
+	for range 2 {
+		if err := n.Fit(t.Context(), Schedule{Epochs: 1, BatchSize: 8}, list(batch), FitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := f.Stats(); s.Added != len(batch)-2 || s.Found != len(batch)-2 {
+		t.Errorf("%d outputs were kept and %d found, not %d each", s.Added, s.Found, len(batch)-2)
+	}
+	if found, computed := n.Kept(); found != len(batch)-2 || computed != len(batch)+2 {
+		t.Errorf("%d found and %d computed", found, computed)
+	}
+}
+
 // TestPrefixKey: a sequence's key is of all that its outputs depend on, and of nothing else.
 func TestPrefixKey(t *testing.T) {
 	n := partialNetwork(t, 1, 4, 8)
@@ -258,6 +371,7 @@ func TestPrefixKey(t *testing.T) {
 	key := p.key(s)
 	same := s
 	same.ID, same.Label, same.TextLen, same.Kept = "other", 3, 99, []byte{1}
+	same.Passing = true
 	if p.key(same) != key {
 		t.Error("the label, the name or the length of the full text count")
 	}

@@ -93,7 +93,7 @@ func (p Prompts) blocks(c vilt.Config, byDefault string) (first, last int, err e
 		first, last = min(first, c.Depth-1), min(last, c.Depth-1)
 	}
 	if last >= c.Depth {
-		return 0, 0, fmt.Errorf("prompt blocks %q: the encoder has %d, from 0 to %d", p.Blocks, c.Depth, c.Depth-1)
+		return 0, 0, misfit("prompt blocks %q: the encoder has %d, from 0 to %d", p.Blocks, c.Depth, c.Depth-1)
 	}
 	return first, last, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -57,6 +58,31 @@ func (s Schedule) WithDefaults() Schedule {
 	}
 	s.Course, s.Beta2 = cmp.Or(s.Course, CourseLinear), cmp.Or(s.Beta2, 0.98)
 	return s
+}
+
+// ScheduleOf returns s with the method's defaults, and then [Schedule]'s. One that takes no steps has a batch alone.
+func (m Spec) ScheduleOf(s Schedule) Schedule {
+	s = s.Or(m.Schedule)
+	if !m.Still {
+		return s.WithDefaults()
+	}
+	s.BatchSize = s.WithDefaults().BatchSize
+	return s
+}
+
+// CheckSchedule refuses what the method does not read of s, which is as [Spec.ScheduleOf] returns it.
+func (m Spec) CheckSchedule(s Schedule) error {
+	for _, given := range []struct {
+		setting string
+		is      bool
+	}{
+		{"epochs", s.Epochs != 0}, {"learning rate", s.LearningRate != 0}, {"weight decay", s.WeightDecay != 0}, {"warm-up", s.WarmupFraction != 0},
+	} {
+		if m.Still && given.is {
+			return fmt.Errorf("%s has no effect with method %s, which takes no steps: leave it out", given.setting, m.Name)
+		}
+	}
+	return s.Validate()
 }
 
 // Or returns s with every zero field as other has it.
@@ -157,6 +183,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		began := time.Now()
 		solver.LearningRate = s.rate(done, total)
+		n.train.encoder.Packing.Noise = rand.NewPCG(o.Seed, uint64(done)).Uint64()
 		loss, err := n.step(batch, o.Active, o.Old, solver)
 		if err != nil {
 			return err
@@ -164,11 +191,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		step := Step{Done: done + 1, Total: total, Epoch: done / perEpoch, Loss: loss, Samples: len(batch), Waited: began.Sub(asked), Took: time.Since(began)}
 		done++
 		if o.Progress != nil {
-			step.Tokens, step.FLOP = n.count(batch)
-			if o.Old > 0 && n.o.Distill.Weight > 0 {
-				_, teacher := Count(n.Weights.Config, batch, n.Classes, vilt.LearnsNothing)
-				step.FLOP += teacher
-			}
+			step.Tokens, step.FLOP = n.count(batch, o.Old)
 			o.Progress(step)
 		}
 		if done%perEpoch == 0 && o.After != nil {

@@ -29,6 +29,7 @@ type Attention struct {
 	// What the derivative reads of the last Forward, or nil where it does not; see reserve.
 	projected []float32  // [N,3D] query, key and value, where qkv.pre does not tell them
 	mixed     []float32  // [N,D] attention's output
+	looks     []float32  // the probabilities of every head, one sequence after another
 	pair      scaleShift // of the last Forward: S2
 }
 
@@ -84,6 +85,9 @@ func (a *Attention) reserve(wanted []bool) (kept int) {
 	if !slices.Contains(wanted, true) {
 		return kept
 	}
+	if !s.ForgetAttention {
+		kept += keep(&a.looks, a.p.MaxBatch*a.heads*kernel.AttentionBlock(n/a.p.MaxBatch))
+	}
 	s.reserve(slotGrad, n*d)
 	s.reserve(slotGrad2, n*d)
 	s.reserve(slotWideGrad, 3*n*d)
@@ -105,8 +109,16 @@ func (a *Attention) Forward(out []float32, in [][]float32) {
 	a.pair = pair(in, attentionQKVScale)
 	a.norm.forward(normed, x, in[attentionNormW], in[attentionNormB], pair(in, attentionNormScale))
 	a.qkv.forward(projected, normed, in[attentionQKVW], in[attentionQKVB], a.pair, kernel.Epilogue{})
-	kernel.Attention(mixed, projected, a.p.Offsets, a.heads)
+	kernel.AttentionKeeping(a.probabilities(), mixed, projected, a.p.Offsets, a.heads)
 	a.proj.forward(y, mixed, in[attentionProjW], in[attentionProjB], pair(in, attentionProjScale), kernel.Epilogue{Residual: x})
+}
+
+// probabilities is where they are kept for the batch at hand, or nil where they are computed again.
+func (a *Attention) probabilities() []float32 {
+	if a.looks == nil {
+		return nil
+	}
+	return a.looks[:kernel.AttentionKeeps(a.p.Offsets, a.heads)]
 }
 
 // again is query, key and value of the last Forward.
@@ -127,7 +139,7 @@ func (a *Attention) Backward(din [][]float32, dout []float32, in [][]float32) {
 	a.proj.backward(dmixed, din[attentionProjW], din[attentionProjB], pair(din, attentionProjScale), kernel.Mat(dout[:n*d], n, d), s.rows(slotGrad, n, d), s.kept(a.mixed, slotMixed, n, d), in[attentionProjW], pair(in, attentionProjScale))
 
 	dqkv := s.rows(slotWideGrad, n, 3*d)
-	kernel.AttentionBackward(dqkv, dmixed, a.again(), a.p.Offsets, a.heads)
+	kernel.AttentionBackwardKept(dqkv, dmixed, a.again(), a.probabilities(), a.p.Offsets, a.heads)
 	normed := s.rows(slotNormed, n, d)
 	if din[attentionQKVW] != nil {
 		a.norm.forward(normed, x, in[attentionNormW], in[attentionNormB], pair(in, attentionNormScale))

@@ -38,7 +38,7 @@ func TestForwardOnly(t *testing.T) {
 			wanted := slices.Repeat([]bool{true}, inputs)
 			a.reserve(wanted)
 			m.reserve(wanted)
-			if s.ForwardOnly && (a.projected != nil && !s.KeepAttention || a.qkv.pre != nil || a.mixed != nil || m.fc1.pre != nil) {
+			if s.ForwardOnly && (a.projected != nil && !s.KeepAttention || a.qkv.pre != nil || a.mixed != nil || a.looks != nil || m.fc1.pre != nil) {
 				t.Error("a layer keeps what only its derivative needs")
 			}
 			y, out := make([]float32, n), make([]float32, n)

@@ -79,6 +79,8 @@ func TestGradients(t *testing.T) {
 	attention := []input{m(p.MaxRows(), d), near1(d), v(d), m(3*d, d), v(3 * d), m(d, d), v(d)}
 	mlp := []input{m(p.MaxRows(), d), near1(d), v(d), m(hidden, d), v(hidden), m(d, hidden), v(d)}
 	firstMLP := with([]input{m(p.MaxBatch, d)}, mlp[1:]...)
+	p.Noise = 9
+	adapter := []input{m(3, d), v(3), m(d, 3), v(d)}
 	pool := []input{m(p.MaxBatch, d), near1(d), v(d), m(d, d), v(d)}
 	for _, c := range []struct {
 		name   string
@@ -97,6 +99,9 @@ func TestGradients(t *testing.T) {
 		{"mlp tuned", NewMLP(p, s, d, hidden, eps), rows, with(mlp, pairs(d, hidden, d)...)},
 		{"mlp of first rows", NewMLP(p.First(), s, d, hidden, eps), batch, firstMLP},
 		{"mlp of first rows tuned", NewMLP(p.First(), s, d, hidden, eps), batch, with(firstMLP, pairs(d, hidden, d)...)},
+		{"mlp and adapter", NewAdaptedMLP(NewMLP(p, s, d, hidden, eps), p, Adapter{Width: 3, Scale: 0.7}), rows, with(mlp, adapter...)},
+		{"mlp and wide adapter of first rows, tuned and dropped", NewAdaptedMLP(NewMLP(p.First(), s, d, hidden, eps), p, Adapter{Width: 20, Scale: 0.7, Dropout: 0.4, Block: 3}), batch,
+			with(with(firstMLP, pairs(d, hidden, d)...), m(20, d), v(20), m(d, 20), v(d))},
 		{"pool", NewPool(p, s, d, eps), batch, pool},
 		{"pool tuned", NewPool(p, s, d, eps), batch, with(pool, pairs(d)...)},
 		{"classify", NewClassify(p, d, classes), batch, []input{m(p.MaxBatch, d), m(classes, d), v(classes)}},

@@ -28,6 +28,9 @@ type Packing struct {
 	// Labels are from it on.
 	ActiveFrom int
 
+	// Noise is what dropout draws from; 0: there is none.
+	Noise uint64
+
 	// Teacher is what another network says of the batch, to be distilled: its logits [B,Old] of the first Old classes. An Old
 	// of 0 means that there is none.
 	Teacher []float32

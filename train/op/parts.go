@@ -9,6 +9,9 @@ type Scratch struct {
 	ForwardOnly bool
 	// KeepAttention says that in a forward-only graph as well each attention keeps what its probabilities come from.
 	KeepAttention bool
+	// ForgetAttention says that a graph that is differentiated computes the probabilities of attention again instead of
+	// keeping them.
+	ForgetAttention bool
 	// Beside, if not nil, is the scratch of another graph, which never runs at the same time: its memory is used.
 	Beside *Scratch
 
@@ -88,8 +91,7 @@ func (s scaleShift) backward(dst, dy, pre kernel.Matrix, ds scaleShift) kernel.M
 	if s.gamma == nil {
 		return dy
 	}
-	kernel.ScaleShiftBackward(kernel.Matrix{}, dy, pre, s.gamma, ds.gamma, ds.beta)
-	kernel.ScaleShift(dst, dy, s.gamma, nil)
+	kernel.ScaleShiftBackward(dst, dy, pre, s.gamma, ds.gamma, ds.beta)
 	return dst
 }
 

@@ -28,6 +28,10 @@
 // left out. A cell without a run is a dash, as is what no run has measured: nothing missing is shown as 0. Figures of a study show
 // the lines under one budget, the one that most cells have; the others are in the tables.
 //
+// Data and encoder are the same where run.json has the same digests of them; names serve titles, and decide only for runs
+// without digests. Budgets are the same where their value is, and what it is counted in: samples of pixels, of tokens and of
+// JPEGs of a quality are different amounts of memory, and no line is the best of two of them.
+//
 // # Published figures
 //
 // Methods that the paper (arXiv 2412.09549) has are called by its names, and its own figures stand beside ours in columns and

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/report/scene"
@@ -103,14 +104,17 @@ func figuresOf(s study, n int, rows []Row, o Options) studyFigures {
 				func(w float64) *scene.Scene { return classesFigure(g, w) }))
 		}
 
-		panels, keys := s.memoryPanels(rows, c)
+		panels, kinds := s.memoryPanels(rows, c)
 		for i, p := range panels {
 			name, note := "memory"+suffix, ""
-			if keys[i] != "budget" {
-				name += "-" + keys[i][len("budget-"):]
+			if key := kinds[i].key; key != "budget" {
+				name += "-" + key[len("budget-"):]
+			}
+			if counts := kinds[i].counts; counts != "" {
+				name += "-" + fileWord(counts)
 			}
 			all := []memoryPanel{p}
-			if keys[i] == "budget" && !o.WithoutPublished && slices.ContainsFunc(p.series, func(m memorySeries) bool {
+			if kinds[i] == (budget{key: "budget"}) && !o.WithoutPublished && slices.ContainsFunc(p.series, func(m memorySeries) bool {
 				return slices.ContainsFunc(publishedPanel().series, func(t memorySeries) bool { return t.name == m.name })
 			}) {
 				all = append(all, publishedPanel())
@@ -122,6 +126,16 @@ func figuresOf(s study, n int, rows []Row, o Options) studyFigures {
 		}
 	}
 	return out
+}
+
+// fileWord is what of s can stand in the name of a file.
+func fileWord(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return -1
+	}, strings.ToLower(s))
 }
 
 // budgets is the number of different budgets in a study.

@@ -31,20 +31,21 @@ func tablesOf(studies []study, rows []Row, o Options) []schemas.ResultsTable {
 			}
 			t.Lines = append(t.Lines, line)
 		}
-		markBest(t)
+		markBest(t, s.lines)
 		tables[i] = t
 	}
 	return tables
 }
 
 // markBest marks, in each column, the highest mean of the lines with one budget and of those without any. A line without a
-// budget is best where no budget beats it. What stands alone is not the best of anything.
-func markBest(t schemas.ResultsTable) {
+// budget is best where no budget beats it. What stands alone is not the best of anything. lines is parallel to the table's.
+func markBest(t schemas.ResultsTable, lines []line) {
+	rival := func(a, b budget) bool { return a.key == "" || b.key == "" || a == b }
 	for c := range t.Columns {
 		for i, l := range t.Lines {
 			rivals, beaten := 0, false
 			for j, o := range t.Lines {
-				if i == j || o.Cells[c].N == 0 || l.Budget != "" && o.Budget != "" && o.Budget != l.Budget {
+				if i == j || o.Cells[c].N == 0 || !rival(lines[i].budget, lines[j].budget) {
 					continue
 				}
 				rivals++

@@ -28,15 +28,35 @@ type memoryPanel struct {
 	without Stat // average accuracy without exemplars; n of 0 where there is no run
 }
 
-// memoryPanels returns, for column c, a panel for each kind of budget (a class, in all, in bytes).
-func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, keys []string) {
-	for _, kind := range []struct{ key, unit string }{
-		{"budget", "budget, whole exemplars a class"}, {"budget-total", "budget, whole exemplars in all"}, {"budget-bytes", "budget"},
+// memoryPanels returns, for column c, a panel for each kind of budget (a class, in all, in bytes; in what it is counted). Of a
+// kind it tells a budget without its value.
+func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []budget) {
+	type kind struct {
+		of   budget
+		unit string
+	}
+	var known []kind
+	for _, k := range []kind{
+		{budget{key: "budget"}, "budget, whole exemplars a class"}, {budget{key: "budget-total"}, "budget, whole exemplars in all"},
+		{budget{key: "budget-bytes"}, "budget"},
 	} {
+		for _, l := range s.lines { // in the order of what they are counted in
+			of := budget{key: l.budget.key, counts: l.budget.counts}
+			if of.key != k.of.key || slices.ContainsFunc(known, func(o kind) bool { return o.of == of }) {
+				continue
+			}
+			unit := k.unit
+			if of.counts != "" {
+				unit += ", " + of.counts
+			}
+			known = append(known, kind{of, unit})
+		}
+	}
+	for _, kind := range known {
 		var budgets []budget
 		var used []int
 		for _, l := range s.lines {
-			if l.budget.key != kind.key || l.rows[c] < 0 || s.plainOf(l.series) >= 0 {
+			if l.budget.key != kind.of.key || l.budget.counts != kind.of.counts || l.rows[c] < 0 || s.plainOf(l.series) >= 0 {
 				continue
 			}
 			if !slices.Contains(budgets, l.budget) {
@@ -53,8 +73,8 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, keys []stri
 		used = used[:min(len(used), scene.SeriesColours)]
 		p := memoryPanel{title: "ours", data: s.title + ", " + s.columns[c].title, unit: kind.unit}
 		for _, b := range budgets {
-			text := strings.TrimSuffix(strings.TrimSuffix(b.String(), " a class"), " in all")
-			p.budgets = append(p.budgets, text)
+			text := budget{key: b.key, value: b.value}.String()
+			p.budgets = append(p.budgets, strings.TrimSuffix(strings.TrimSuffix(text, " a class"), " in all"))
 		}
 		for _, k := range used {
 			m := memorySeries{name: s.series[k].name(), ink: s.series[k].ink(), mark: s.series[k].colour,
@@ -71,9 +91,9 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, keys []stri
 				p.without = all[l.rows[c]].Average
 			}
 		}
-		panels, keys = append(panels, p), append(keys, kind.key)
+		panels, kinds = append(panels, p), append(kinds, kind.of)
 	}
-	return panels, keys
+	return panels, kinds
 }
 
 // publishedPanel is the paper's own figure of memory.

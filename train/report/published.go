@@ -61,8 +61,12 @@ func paperName(method, exemplars string) string {
 	return ""
 }
 
-// published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none.
+// published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none, nor has a
+// budget that is counted in anything but what samples take as they are stored plainly; MRDC knows JPEGs alone.
 func published(s series, b budget, c column) Stat {
+	if b.counts != "" && (s.exemplars != "mrdc" || b.counts != "JPEG "+plain()["jpeg-quality"]) {
+		return Stat{}
+	}
 	if s.variant != "" || !c.even || paperName(s.method, s.exemplars) == "" || b.key != "" && b.key != "budget" {
 		return Stat{}
 	}

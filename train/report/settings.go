@@ -19,17 +19,54 @@ func (s setting) place() string {
 	return s.Value
 }
 
+// identity is equal for runs to which a setting says the same: of data and weights the digest of what was read, where the run
+// tells it, and otherwise the place. Random weights are of the seed, which is no other setting.
+func (r Run) identity(s setting) string {
+	switch {
+	case s.Key == "data" && r.Settings.DataDigest != "":
+		return "sha256 " + r.Settings.DataDigest
+	case s.Key == "weights" && s.Value != "random" && r.Settings.WeightsDigest != "":
+		return "sha256 " + r.Settings.WeightsDigest
+	}
+	return s.place()
+}
+
 // difference is a setting with one value a run.
 type difference struct {
 	Key    string
 	Values []string // parallel to the runs; "" where a run has no such setting
 }
 
-// places are the values as [setting.place] has them.
-func (d difference) places() []string {
-	out := make([]string, len(d.Values))
-	for i, v := range d.Values {
-		out[i] = setting{d.Key, v}.place()
+// differences are the settings that say something else to some of the runs. Values are names: what is the same has one name,
+// and what is not has another, the place with as much of the digest as is read at a glance where places are alike.
+func differences(runs []Run) (out []difference) {
+	common, differ := compare(runs)
+	for _, s := range common {
+		if s.Key == "data" || s.Key == "weights" {
+			differ = append(differ, difference{s.Key, slices.Repeat([]string{s.Value}, len(runs))})
+		}
+	}
+	slices.SortFunc(differ, func(a, b difference) int { return strings.Compare(a.Key, b.Key) })
+	for _, d := range differ {
+		ids, names := make([]string, len(runs)), make([]string, len(runs))
+		for i, r := range runs {
+			s := setting{d.Key, d.Values[i]}
+			ids[i], names[i] = r.identity(s), s.place()
+			names[i] = names[slices.Index(ids, ids[i])]
+		}
+		if len(slices.Compact(slices.Clone(ids))) < 2 {
+			continue
+		}
+		full := slices.Clone(names)
+		for i, id := range ids {
+			digest, ok := strings.CutPrefix(id, "sha256 ")
+			for j, other := range ids {
+				if ok && names[i] == names[j] && id != other {
+					full[i] = names[i] + " " + digest[:min(8, len(digest))]
+				}
+			}
+		}
+		out = append(out, difference{d.Key, full})
 	}
 	return out
 }

@@ -40,25 +40,6 @@ type series struct {
 	colour            int
 }
 
-// budget is how much memory there is, as it was set.
-type budget struct {
-	key   string // budget, budget-total, budget-bytes; empty where there is none
-	value float64
-}
-
-func (b budget) String() string {
-	v := strconv.FormatFloat(b.value, 'f', -1, 64)
-	switch b.key {
-	case "":
-		return ""
-	case "budget":
-		return v + " a class"
-	case "budget-total":
-		return v + " in all"
-	}
-	return byteText(b.value)
-}
-
 // name is the paper's for what is the paper's, and otherwise the method with its exemplars.
 func (s series) name() string {
 	n := paperName(s.method, s.exemplars)
@@ -80,46 +61,64 @@ func (s series) name() string {
 
 func (s series) ink() scene.Colour { return scene.Series(s.colour) }
 
-// budgetOf reads the budget from settings.
-func budgetOf(settings []setting) budget {
-	for _, key := range []string{"budget-bytes", "budget-total", "budget"} {
-		if v, err := strconv.ParseFloat(lookup(settings, key), 64); err == nil && v > 0 {
-			return budget{key, v}
-		}
-	}
-	return budget{}
-}
-
 // studiesOf sorts groups, which rows are parallel to, into studies.
 func studiesOf(groups [][]Run, rows []Row) []study {
-	key := make([]string, len(groups)) // of the study
-	var keys []string
+	type members struct {
+		name, key string
+		of        []int // indices of groups
+	}
+	var all []members
 	for i, g := range groups {
-		key[i] = studyKey(g[0])
-		if !slices.Contains(keys, key[i]) {
-			keys = append(keys, key[i])
+		key := studyKey(g[0], g[0].identity)
+		k := slices.IndexFunc(all, func(m members) bool { return m.key == key })
+		if k < 0 {
+			k = len(all)
+			all = append(all, members{name: studyKey(g[0], setting.place), key: key})
 		}
+		all[k].of = append(all[k].of, i)
 	}
-	slices.Sort(keys)
-	var out []study
-	for _, k := range keys {
-		var members []int
-		for i := range groups {
-			if key[i] == k {
-				members = append(members, i)
-			}
-		}
-		out = append(out, newStudy(groups, rows, members))
+	slices.SortFunc(all, func(a, b members) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.key, b.key)) })
+	out := make([]study, len(all))
+	first := make([]Run, len(all)) // of each study
+	for k, m := range all {
+		out[k], first[k] = newStudy(groups, rows, m.of), groups[m.of[0]][0]
 	}
+	tellApart(out, first)
 	return out
 }
 
-// studyKey is equal for runs that can stand in one table.
-func studyKey(r Run) string {
+// tellApart adds to titles that are alike which data or weights they are of.
+func tellApart(studies []study, first []Run) {
+	titles := make([]string, len(studies))
+	for i := range studies {
+		titles[i] = studies[i].title
+	}
+	for i, title := range titles {
+		var like []Run
+		at := 0
+		for j, other := range titles {
+			if i == j {
+				at = len(like)
+			}
+			if other == title {
+				like = append(like, first[j])
+			}
+		}
+		for _, d := range differences(like) {
+			if (d.Key == "data" || d.Key == "weights") && len(like) > 1 {
+				studies[i].title += ", " + d.Key + " " + clip(d.Values[at], 40)
+			}
+		}
+	}
+}
+
+// studyKey is equal for runs that can stand in one table, where value is of [Run.identity]. Of names it is what a reader orders
+// tables by.
+func studyKey(r Run, value func(setting) string) string {
 	var b strings.Builder
 	for _, s := range flatten(r.Settings.Settings) {
 		if partOf(normal(s.Key)) == ofData {
-			b.WriteString(s.Key + " " + s.place() + "\n")
+			b.WriteString(s.Key + " " + value(s) + "\n")
 		}
 	}
 	b.WriteString(strconv.Itoa(lastPhase(r.Report).Classes))
@@ -136,11 +135,16 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 	slices.SortStableFunc(s.columns, func(a, b column) int {
 		return cmp.Or(cmp.Compare(a.phases, b.phases), cmp.Compare(a.title, b.title), cmp.Compare(a.seen, b.seen))
 	})
-	type lineKey struct{ series, budget, settings string }
+	type lineKey struct {
+		series   string
+		budget   budget
+		settings string
+	}
 	at := map[lineKey]int{}
 	for _, i := range members {
 		first := groups[i][0]
 		settings := flatten(first.Settings.Settings)
+		apart := setsApart(settings)
 		var like []int // of the study and of the name
 		for _, j := range likeNamed(groups, i) {
 			if slices.Contains(members, j) {
@@ -148,15 +152,15 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 			}
 		}
 		of := series{method: rows[i].Method, exemplars: rows[i].Exemplars,
-			variant: strings.Join(told(groups, like, i, func(key string) bool { return partOf(key) == ofVariant }), ", ")}
+			variant: strings.Join(told(groups, like, i, apart), ", ")}
 		k := slices.IndexFunc(s.series, func(o series) bool { return o == of })
 		if k < 0 {
 			k = len(s.series)
 			s.series = append(s.series, of)
 		}
-		key := lineKey{of.name(), budgetOf(settings).String(), ""}
+		key := lineKey{of.name(), budgetOf(settings), ""}
 		for _, x := range settings {
-			if p := partOf(normal(x.Key)); p == ofVariant {
+			if apart(normal(x.Key)) {
 				key.settings += x.Key + " " + x.Value + "\n"
 			}
 		}
@@ -175,7 +179,7 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 	}
 	s.colour()
 	slices.SortStableFunc(s.lines, func(a, b line) int {
-		return cmp.Or(cmp.Compare(a.budget.key, b.budget.key), cmp.Compare(a.budget.value, b.budget.value), cmp.Compare(a.series, b.series))
+		return cmp.Or(a.budget.order(b.budget), cmp.Compare(a.series, b.series))
 	})
 	return s
 }
@@ -301,8 +305,9 @@ func shortPath(path string) string {
 }
 
 // chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
-// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of several, the one next to the paper's), so that the figures of
-// all columns show the same; a column without it has its own. more is how many other lines there are.
+// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of
+// several, the one next to the paper's), so that the figures of all columns show the same; a column without it has its own.
+// more is how many other lines there are.
 func (s study) chosen(c int) (lines []line, under budget, more int) {
 	var all []line
 	for _, l := range s.lines {
@@ -365,7 +370,7 @@ func commonBudget(lines []line) (under budget) {
 
 // distance is how far a budget is from the paper's 5 exemplars a class; budgets of another kind are farther than any.
 func distance(b budget) float64 {
-	if b.key != "budget" {
+	if b.key != "budget" || b.counts != "" {
 		return 1e18
 	}
 	return max(b.value-5, 5-b.value)

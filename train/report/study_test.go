@@ -160,9 +160,9 @@ func TestPublished(t *testing.T) {
 		phases            int
 		want              float64
 	}{
-		{"ssf", "masked", budget{"budget", 5}, 20, 0.7864}, {"ssf", "cim", budget{"budget", 10}, 10, 0.803}, {"ssf", "cim", budget{"budget", 10}, 20, 0},
-		{"ssf", "mrdc", budget{"budget", 3}, 10, 0}, {"ssf", "raw", budget{"budget", 2}, 10, 0}, {"ssf", "raw", budget{"budget-bytes", 5}, 10, 0},
-		{"ssf", "none", budget{}, 10, 0}, {"l2p", "none", budget{}, 5, 0.6817}, {"l2p", "raw", budget{"budget", 5}, 5, 0}, {"ssf", "raw", budget{"budget", 5}, 9, 0},
+		{"ssf", "masked", budget{"budget", 5, ""}, 20, 0.7864}, {"ssf", "cim", budget{"budget", 10, ""}, 10, 0.803}, {"ssf", "cim", budget{"budget", 10, ""}, 20, 0},
+		{"ssf", "mrdc", budget{"budget", 3, ""}, 10, 0}, {"ssf", "raw", budget{"budget", 2, ""}, 10, 0}, {"ssf", "raw", budget{"budget-bytes", 5, ""}, 10, 0},
+		{"ssf", "none", budget{}, 10, 0}, {"l2p", "none", budget{}, 5, 0.6817}, {"l2p", "raw", budget{"budget", 5, ""}, 5, 0}, {"ssf", "raw", budget{"budget", 5, ""}, 9, 0},
 	} {
 		got := published(series{method: c.method, exemplars: c.exemplars}, c.budget, column{phases: c.phases, even: true})
 		if got.Mean != c.want || (got.N == 1) != (c.want > 0) {

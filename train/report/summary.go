@@ -17,8 +17,8 @@ type (
 	Stat  = schemas.Stat
 )
 
-// newStat returns the mean and the sample standard deviation of v, by the two-pass formula.
-func newStat(v []float64) Stat {
+// NewStat returns the mean and the sample standard deviation of v, by the two-pass formula.
+func NewStat(v []float64) Stat {
 	s := Stat{N: len(v)}
 	if s.N == 0 {
 		return s
@@ -48,16 +48,21 @@ func rank(exemplars string) int {
 	return len(known())
 }
 
-// groupKey is equal for runs that differ only in the seed and in how the paths of data and weights are written. The schedule of classes is part of it, so that curves and
-// matrices of one row can be averaged cell by cell.
-func groupKey(r Run) string {
+// groupKey is equal for runs that differ only in the seed and in how the paths of data and weights are written. The schedule of
+// classes is part of it, so that curves and matrices of one row can be averaged cell by cell.
+func groupKey(r Run) string { return keyOf(r, r.identity) }
+
+// nameKey is groupKey by the names of data and weights, by which groups are ordered as a reader would.
+func nameKey(r Run) string { return keyOf(r, setting.place) }
+
+func keyOf(r Run, value func(setting) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %q", r.Report.Method, r.Report.Exemplars)
 	for _, p := range r.Report.Phases {
 		fmt.Fprintf(&b, " %d", p.Classes)
 	}
 	for _, s := range flatten(r.Settings.Settings) {
-		fmt.Fprintf(&b, "\n%q %q", s.Key, s.place())
+		fmt.Fprintf(&b, "\n%q %q", s.Key, value(s))
 	}
 	return b.String()
 }
@@ -86,6 +91,7 @@ func group(runs []Run) [][]Run {
 			cmp.Compare(x.Method, y.Method),
 			cmp.Compare(x.Phases[len(x.Phases)-1].MemoryBudgetBytes, y.Phases[len(y.Phases)-1].MemoryBudgetBytes),
 			cmp.Compare(len(x.Phases), len(y.Phases)),
+			cmp.Compare(nameKey(a[0]), nameKey(b[0])),
 			cmp.Compare(groupKey(a[0]), groupKey(b[0])),
 		)
 	})
@@ -201,7 +207,7 @@ func overRuns(runs []Run, f func(schemas.Report) (float64, bool)) (Stat, []float
 			v = append(v, x)
 		}
 	}
-	return newStat(v), v
+	return NewStat(v), v
 }
 
 func lastPhase(r schemas.Report) schemas.Phase { return r.Phases[len(r.Phases)-1] }

@@ -22,12 +22,12 @@ func TestStat(t *testing.T) {
 		// mean 5, squared deviations 9+1+1+1+0+0+4+16 = 32, 32/7
 		{[]float64{2, 4, 4, 4, 5, 5, 7, 9}, Stat{Mean: 5, SD: math.Sqrt(32.0 / 7), N: 8}, ""},
 	} {
-		got := newStat(c.in)
+		got := NewStat(c.in)
 		if got.N != c.want.N || math.Abs(got.Mean-c.want.Mean) > 1e-15 || math.Abs(got.SD-c.want.SD) > 1e-15 {
-			t.Errorf("newStat(%v) = %+v, want %+v", c.in, got, c.want)
+			t.Errorf("NewStat(%v) = %+v, want %+v", c.in, got, c.want)
 		}
 		if b, err := json.Marshal(got); c.json != "" && (err != nil || string(b) != c.json) {
-			t.Errorf("newStat(%v) as JSON = %s, %v, want %s", c.in, b, err, c.json)
+			t.Errorf("NewStat(%v) as JSON = %s, %v, want %s", c.in, b, err, c.json)
 		}
 	}
 }

@@ -6,14 +6,16 @@ import (
 	"strings"
 )
 
-// plain are the values that settings have unless someone asks for others. What differs from them is worth a name; where a
-// comparison has a plain value and others, only the others are told. It is a matter of names alone: a setting that is missing
-// here is told with every value.
+// plain are the values that train's settings have unless someone asks for others, as run.json shows them. What differs from them
+// is worth a name; where a comparison has a plain value and others, only the others are told. What is absent unless it is asked
+// for needs no entry. It is a matter of names alone: a setting that is missing here is told with every value.
 func plain() map[string]string {
 	return map[string]string{
-		"budget-unit": "stored", "codec": "raw", "replay": "drop", "repair": "0.5", "mask-layer": "last", "mask-heads": "mean", "mask-token": "text",
-		"mask-image": "mean", "mask-text": "mean", "mask-score": "attention", "head": "linear", "distill": "0", "mixing": "natural", "augment": "none",
-		"key-weight": "0.1", "batchwise": "false",
+		"budget-unit": "stored", "codec": "raw", "jpeg-quality": "90", "replay": "drop", "repair": "0.5",
+		"mask-layer": "last", "mask-heads": "mean", "mask-token": "text", "mask-image": "mean", "mask-text": "mean",
+		"mask-score": "attention", "mrdc-qualities": "[10,25,50,75,90]", "mrdc-epsilon": "0.1", "cim-ratio": "4",
+		"cim-threshold": "0.6", "head": "linear", "distill-temperature": "2", "mixing": "natural", "augment": "none",
+		"adapter-width": "64", "adapter-scale": "0.1", "adapter-dropout": "0.1", "ease-alpha": "0.1", "key-weight": "0.1",
 		"evaluate": "test",
 	}
 }
@@ -24,7 +26,7 @@ const (
 	ofName            // is in the name itself
 	ofData            // says what was learned with what encoder: other values make another study
 	ofSchedule        // deals the classes into phases: the columns of a table
-	ofBudget          // is how much memory there is
+	ofBudget          // is how much memory there is; see [setsApart] for the codec
 )
 
 func partOf(key string) int {
@@ -35,7 +37,7 @@ func partOf(key string) int {
 		return ofData
 	case "phases", "init", "increment":
 		return ofSchedule
-	case "budget", "budget-total", "budget-bytes":
+	case "budget", "budget-total", "budget-bytes", "budget-unit", "codec", "jpeg-quality":
 		return ofBudget
 	}
 	return ofVariant
@@ -83,13 +85,11 @@ func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts 
 	for _, j := range same {
 		runs = append(runs, groups[j][0])
 	}
-	_, differ := compare(runs)
-	for _, d := range differ {
-		places := d.places()
-		if !only(normal(d.Key)) || len(slices.Compact(slices.Clone(places))) < 2 {
+	for _, d := range differences(runs) {
+		if !only(normal(d.Key)) {
 			continue
 		}
-		value := places[slices.Index(same, i)]
+		value := d.Values[slices.Index(same, i)]
 		if usual, ok := plain()[normal(d.Key)]; ok && value == usual {
 			continue
 		}

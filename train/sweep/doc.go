@@ -16,8 +16,10 @@
 //
 // [File.Plan] makes the runs: every row with every combination of the grid, rows outermost, the last key of the grid
 // fastest. It knows no flag. It asks its caller whether the program takes a combination; where it does not, a key is left
-// out if without it the combination is taken and with none of the values that the file has for it, and if its value counts
-// in another combination. So exemplars none with budgets 1, 3 and 5 is one run and not three, and a budget of -1 is an error.
+// out if the program says of it that it has no effect there ([ErrIdle]), if without it the combination is taken and with none
+// of the values that the file has for it, and if its value counts in another combination. So exemplars none with budgets 1, 3
+// and 5 is one run and not three. A value that is wrong, alone or beside another key's, is an error: what is left out for
+// that would be measured at its default, unseen.
 // What is a slip of the pen stays an error: a value that no run takes, and two runs with the same settings.
 //
 // # How it is run
@@ -33,5 +35,5 @@
 //
 // The caller says what a run will take. Once a run with the same settings but for the seed has ended, its own peak counts,
 // and a tenth more. Runs are started as long as the sum stays within the memory given; one that alone needs more is started
-// alone.
+// alone. The estimate is made while others run, if there is room beside them for one like the largest estimated so far.
 package sweep

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,11 +26,16 @@ type Plan struct {
 	Notes []string
 }
 
+// ErrIdle is what a refusal of [Program.Settings] is where it is of a key that has no effect beside the others, or whose place
+// another one takes. Only what is refused so is left out: a value that cannot be is for the file's writer to mend.
+var ErrIdle = errors.New("has no effect")
+
 // Program knows the flags.
 type Program interface {
 	// Known says what a key cannot be that no combination with it can be right; nil where it is a flag to set.
 	Known(key string) error
-	// Settings are those that arguments lead to, and an error where the program refuses them.
+	// Settings are those that arguments lead to, and an error where the program refuses them, which [errors.Is] of
+	// [ErrIdle] where that says so.
 	Settings(args []Arg) (map[string]any, error)
 }
 
@@ -262,11 +268,15 @@ func (p *planner) leaveOut(c *combination) error {
 	queue := [][]bool{none}
 	tries := 0
 	var culprit *choice // without which the program says something else, or nothing
-	freed := false
+	freed, stuck := false, false
 	for len(queue) > 0 && tries < mostTries {
 		left := queue[0]
 		queue = queue[1:]
 		said := p.ask(c.args(left)).err
+		blame := culprit == nil
+		if !stuck && !errors.Is(said, ErrIdle) && p.forced(c, left) { // leaving out does not mend this one: it is to be told
+			refusal, culprit, freed, stuck, blame = said, nil, false, true, true
+		}
 		for i := range c.choices {
 			if left[i] {
 				continue
@@ -278,7 +288,7 @@ func (p *planner) leaveOut(c *combination) error {
 			if err != nil && err.Error() == said.Error() {
 				continue
 			}
-			if culprit == nil || err == nil && !freed {
+			if blame && (culprit == nil || err == nil && !freed) {
 				culprit, freed = &c.choices[i], err == nil
 			}
 			if c.choices[i].fixed {
@@ -313,11 +323,14 @@ func (c *combination) keeps(left []bool) bool {
 	return false
 }
 
-// forced says that each key left out could not have another value of the file in its place.
+// forced says that each key left out has no effect beside those that are not, and could not have another value of the file.
 func (p *planner) forced(c *combination, left []bool) bool {
 	for i, ch := range c.choices {
 		if !left[i] {
 			continue
+		}
+		if !errors.Is(p.with(c, left, i, ch.Value), ErrIdle) {
+			return false
 		}
 		for _, v := range ch.others {
 			if p.with(c, left, i, v.Text) == nil {

@@ -13,8 +13,14 @@ import (
 // fakeProgram is a program whose budget and repair go with exemplars, and whose model goes with random weights.
 type fakeProgram struct{}
 
+// idleError is a refusal of a key without effect.
+type idleError string
+
+func (e idleError) Error() string      { return string(e) }
+func (idleError) Is(target error) bool { return target == ErrIdle }
+
 func (fakeProgram) Known(key string) error {
-	if !slices.Contains([]string{"data", "exemplars", "budget", "repair", "score", "seed", "model", "weights", "epochs"}, key) {
+	if !slices.Contains([]string{"data", "exemplars", "budget", "repair", "score", "seed", "model", "weights", "epochs", "unit", "quality", "qualities"}, key) {
 		return errors.New("there is no flag of that name")
 	}
 	return nil
@@ -33,13 +39,23 @@ func (fakeProgram) Settings(args []Arg) (map[string]any, error) {
 	}
 	switch {
 	case s["exemplars"] == "none" && s["repair"] != nil:
-		return nil, errors.New("--repair has no effect without exemplars: leave it out, or choose raw")
+		return nil, idleError("--repair has no effect without exemplars: leave it out, or choose raw")
 	case s["exemplars"] == "none" && s["budget"] != nil:
-		return nil, errors.New("--budget has no effect without exemplars: leave it out, or choose raw")
+		return nil, idleError("--budget has no effect without exemplars: leave it out, or choose raw")
 	case s["exemplars"] != "masked" && s["score"] != nil:
-		return nil, errors.New("--score has no effect but on masks: leave it out")
+		return nil, idleError("--score has no effect but on masks: leave it out")
 	case s["weights"] != "random" && s["model"] != nil:
-		return nil, errors.New("--model has no effect beside weights: leave it out")
+		return nil, idleError("--model has no effect beside weights: leave it out")
+	case s["exemplars"] == "none" && s["unit"] != nil:
+		return nil, idleError("--unit has no effect without exemplars: leave it out")
+	case s["exemplars"] != "mrdc" && s["qualities"] != nil:
+		return nil, idleError("--qualities has no effect but with mrdc: leave it out")
+	case s["exemplars"] == "cim" && s["unit"] == "tokens":
+		return nil, errors.New("--unit=tokens: cim keeps every token")
+	case s["exemplars"] == "mrdc" && s["quality"] == "60" && s["qualities"] == "80":
+		return nil, errors.New("--qualities=80: above the quality")
+	case s["exemplars"] == "masked" && s["quality"] == "60" && s["score"] == "all":
+		return nil, errors.New("--score=all: nothing is masked")
 	}
 	if s["exemplars"] != "none" && s["budget"] == nil {
 		s["budget"] = "5"
@@ -151,11 +167,18 @@ func TestPlanRefuses(t *testing.T) {
 	for _, c := range []struct{ content, want string }{
 		{"train:\n  bogus: 1", "x.yaml:2: bogus: there is no flag of that name"},
 		{"rows:\n- {name: a, bogus: 1}", "x.yaml:2: bogus: there is no flag"},
-		{"train:\n  data: d\n  epochs: -1", "x.yaml:3: epochs -1: counts in no run: --epochs=-1: choose 1 or more"},
+		{"train:\n  data: d\n  epochs: -1", "x.yaml:3: epochs -1: --epochs=-1: choose 1 or more"},
 		{"grid:\n  seed: [1]\n  epochs:\n  - 3\n  - x\n", "x.yaml:5: epochs x: --epochs=x: choose 1 or more"},
 		{"grid:\n  exemplars: [none, raw]\n  budget:\n  - 1\n  - -3\n", "x.yaml:5: budget -3: the budget must be above 0"},
 		{"grid:\n  exemplars: [none]\n  budget: [1, 3]", "x.yaml:2: exemplars none: counts in no run: --budget has no effect"},
 		{"train: {budget: 3}\ngrid: {exemplars: [none]}", "x.yaml:1: budget 3: counts in no run"},
+		// What a value forbids is not left out, be it the same for all runs, of one kind, or of one combination.
+		{"train:\n  unit: tokens\ngrid:\n  exemplars: [masked, raw, cim]", "x.yaml:2: unit tokens: --unit=tokens: cim keeps every token"},
+		{"grid:\n  exemplars: [masked, cim]\n  unit: [tokens]", "x.yaml:"},
+		{"train: {quality: 60}\ngrid:\n  exemplars: [raw, mrdc]\n  qualities: [10, 80]", "x.yaml:"},
+		{"train: {quality: 60}\ngrid:\n  exemplars: [masked, raw]\n  score: [all, mean]", "x.yaml:"},
+		// It is what is told, also behind a key that is left out.
+		{"train:\n  score: mean\n  unit: tokens\ngrid:\n  exemplars: [masked, cim]", "x.yaml:3: unit tokens: --unit=tokens: cim keeps every token"},
 		{"train: {epochs: 3}\nrows:\n- {name: a, exemplars: none, budget: 1}", "x.yaml:3: "},
 		{"train: {weights: w}\ngrid:\n  model: [tiny, small]", "x.yaml:"},
 		{"rows:\n- {name: a, exemplars: raw}\n- {name: b, exemplars: raw}", "x.yaml:3: row a and row b have the same settings"},

@@ -16,7 +16,7 @@ type Options struct {
 	Most    int    // runs at once; default: as many as cores
 	Force   bool   // start every run afresh
 	// Need estimates the bytes that a run will take, for Memory; nil: nothing. Where it fails the run is started, and says
-	// itself what is wrong.
+	// itself what is wrong. It is asked one job at a time, while others run.
 	Need     func(context.Context, Job) (int64, error)
 	Progress func(Status) // may be nil
 }
@@ -42,7 +42,7 @@ type Outcome struct {
 // Run runs the jobs and tells how each ended, in their order. When ctx ends, no more are begun, those under way save, and
 // the error is that of ctx. It is no error that some failed.
 func Run(ctx context.Context, jobs []Job, o Options) ([]Outcome, error) {
-	s := &scheduler{o: o, jobs: jobs, events: make(chan event, 256), free: max(1, o.Cores), peaks: map[string]int64{}, now: time.Now}
+	s := &scheduler{o: o, jobs: jobs, events: make(chan event, 256), free: max(1, o.Cores), peaks: map[string]int64{}, now: time.Now, needs: map[int]int64{}, answers: make(chan int64, 1)}
 	for _, j := range jobs {
 		s.runs = append(s.runs, run{outcome: Outcome{Name: j.Name, State: Waiting}, shape: shapeOf(j)})
 	}
@@ -75,6 +75,9 @@ type scheduler struct {
 	free     int              // cores
 	used     int64            // bytes, as estimated
 	peaks    map[string]int64 // largest seen, by shape
+	needs    map[int]int64    // as estimated, by job
+	asking   bool             // for the next job's need
+	answers  chan int64
 	now      func() time.Time
 }
 
@@ -103,10 +106,12 @@ func (s *scheduler) loop(ctx context.Context) error {
 			}
 		}
 		s.tell()
-		if s.running() == 0 {
+		if s.running() == 0 && !s.asking {
 			return ctx.Err()
 		}
 		select {
+		case n := <-s.answers:
+			s.asking, s.needs[s.next] = false, n
 		case e := <-s.events:
 			s.hear(e)
 		case <-done:
@@ -130,6 +135,9 @@ func (s *scheduler) abort() {
 	for s.running() > 0 {
 		s.hear(<-s.events)
 	}
+	if s.asking {
+		<-s.answers
+	}
 }
 
 func (s *scheduler) running() (n int) {
@@ -152,10 +160,15 @@ func (s *scheduler) begin(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	r := &s.runs[s.next]
-	r.need = s.need(ctx, s.next)
+	need, known := s.need(s.next)
 	if ctx.Err() != nil {
 		return false, nil // the loop sees it too
 	}
+	if !known {
+		s.ask(ctx)
+		return false, nil
+	}
+	r.need = need
 	together := min(most, running+len(s.jobs)-s.next)
 	if s.o.Memory > 0 && r.need > 0 {
 		if running > 0 && s.used+r.need > s.o.Memory {
@@ -175,22 +188,36 @@ func (s *scheduler) begin(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// need is what a job will take, in bytes: see the package comment.
-func (s *scheduler) need(ctx context.Context, i int) int64 {
+// need is what a job will take, in bytes, once it is known: see the package comment.
+func (s *scheduler) need(i int) (bytes int64, known bool) {
 	if s.o.Memory <= 0 {
-		return 0
+		return 0, true
 	}
 	if peak := s.peaks[s.runs[i].shape]; peak > 0 {
-		return peak + peak/10
+		return peak + peak/10, true
 	}
-	if s.o.Need == nil {
-		return 0
+	bytes, known = s.needs[i]
+	return bytes, known || s.o.Need == nil
+}
+
+// ask has the next job's need estimated, beside the loop. The estimate takes memory of this process, as much as a run where
+// networks are built for it: it waits until there is room for one like the largest so far.
+func (s *scheduler) ask(ctx context.Context) {
+	var largest int64
+	for _, n := range s.needs {
+		largest = max(largest, n)
 	}
-	n, err := s.o.Need(ctx, s.jobs[i])
-	if err != nil {
-		return 0
+	if s.asking || s.running() > 0 && s.used+largest > s.o.Memory {
+		return
 	}
-	return n
+	s.asking = true
+	go func(j Job) {
+		n, err := s.o.Need(ctx, j)
+		if err != nil {
+			n = 0
+		}
+		s.answers <- n
+	}(s.jobs[s.next])
 }
 
 // hear takes in what a run said, or its end.

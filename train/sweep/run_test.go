@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -163,6 +164,43 @@ func TestRunWaitsForRoom(t *testing.T) {
 		})
 		if err != nil || most != want {
 			t.Errorf("within %d bytes: %d at once, want %d; %v", memory, most, want, err)
+		}
+	}
+}
+
+// A need is estimated while runs go on and are heard, and where there is room for another like the largest.
+func TestNeedIsAskedBeside(t *testing.T) {
+	t.Setenv(helper, t.TempDir())
+	for memory, beside := range map[int64]bool{2000: true, 1999: false} {
+		ended := make(chan struct{})
+		var asked atomic.Int32
+		jobs := jobsOf("1", "2")
+		jobs[1].Settings["model"] = "other"
+		done := false
+		_, err := Run(t.Context(), jobs, Options{
+			Program: os.Args[0], Cores: 8, Memory: memory,
+			Need: func(_ context.Context, j Job) (int64, error) {
+				if asked.Add(1); j.Name == "seed-2" {
+					select {
+					case <-ended:
+					case <-time.After(10 * time.Second):
+						t.Error("the end of the first run is not heard while the need of the second is estimated")
+					}
+				}
+				return 1000, nil
+			},
+			Progress: func(s Status) {
+				if s.Done == 1 && !done {
+					done = true
+					if asked.Load() == 2 != beside {
+						t.Errorf("within %d bytes: %d asked when the first run ended", memory, asked.Load())
+					}
+					close(ended)
+				}
+			},
+		})
+		if err != nil || asked.Load() != 2 {
+			t.Errorf("asked %d times, want 2; %v", asked.Load(), err)
 		}
 	}
 }

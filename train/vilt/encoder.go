@@ -23,15 +23,23 @@ type Options struct {
 	// Prefix returns what the rows of a block look at beside their own keys and values: [B, 2·L·D] of L each, as
 	// [op.PrefixAttention] has them; or nil, where there is nothing. The encoder's weights and scales must not be trained.
 	Prefix func(p *op.Packing, block int) (prefix *gorgonia.Node, length int, err error)
+	// Adapter returns what is learned beside the MLP of a block, or nil where there is nothing.
+	Adapter func(block int) *Adapter
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
 	ForwardOnly bool
 	// KeepLayers makes every row of the last block, for [Encoder.Hidden] and [Encoder.LastHidden]: otherwise those alone that
-	// the pooler reads. And it keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a
-	// row and block.
+	// the pooler reads. It does what KeepAttentions does, and each of the 2·Depth+1 outputs of the stream has memory of its own,
+	// D values a row, beside another graph too.
 	KeepLayers bool
+	// KeepAttentions keeps what [Encoder.Attentions] reads of every block in a forward-only graph too: 3·D values a row and
+	// block, but for the last one, which has its input at hand.
+	KeepAttentions bool
 	// LastOnly lets the stream of a forward-only graph without KeepLayers take turns in two buffers, so that of its layers
 	// only the features and the last block's attentions are there after a run: see [Encoder.Hidden].
 	LastOnly bool
+	// ForgetAttention computes the probabilities of attention again on the way back instead of keeping them, which takes some
+	// hundredth longer and saves H·S values a row and block, S being the rows of the longest sequence in whole cache lines.
+	ForgetAttention bool
 	// Beside, if not nil, is the encoder of another graph, for batches as large, that never runs at the same time: pixels
 	// and scratch lie in its memory. Forward-only and without KeepLayers, the stream does as well, and what it is within the
 	// encoder is lost: see [Encoder.Hidden]. The other graph's layers are then lost too, until it runs again.
@@ -98,7 +106,8 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches(), Prompts: o.PromptRows}
-	e := &Encoder{Config: c, Packing: p, Scratch: &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers}, whole: o.KeepLayers || o.Prompts != nil, weights: w, from: o.FromBlock}
+	scratch := &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers || o.KeepAttentions, ForgetAttention: o.ForgetAttention}
+	e := &Encoder{Config: c, Packing: p, Scratch: scratch, whole: o.KeepLayers || o.Prompts != nil, weights: w, from: o.FromBlock}
 	if err := o.checkPart(c); err != nil {
 		return nil, err
 	}
@@ -116,7 +125,6 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
 		}
 	}
-	b.learned = o.Train || o.ScaleShift != nil
 	prefixes, err := b.prefixes(p)
 	if err != nil {
 		return nil, fmt.Errorf("vilt: %w", err)
@@ -139,11 +147,11 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width), beside.inputs())
-		b.learned = b.learned || beside.Node != nil
-		x = b.into(e.output(2*i+2), op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), b.flow(x),
+		mlp, adapter := b.adapted(op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), p, i)
+		x = b.into(e.output(2*i+2), mlp, b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
-			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width))
+			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width), adapter)
 		e.stream = append(e.stream, x)
 	}
 	if o.ToBlock > 0 {
@@ -208,7 +216,6 @@ type builder struct {
 	nodes map[string]*gorgonia.Node
 	// constant is a stream that nothing tuned lies before, or nil.
 	constant *gorgonia.Node
-	learned  bool // something that the loss is differentiated by lies before what comes next
 	err      error
 }
 
@@ -227,11 +234,12 @@ func (b *builder) into(out []float32, layer op.Layer, inputs ...[]op.Input) *gor
 	}
 	n, err := op.ApplyInto(out, layer, all...)
 	b.err = err
+	b.passes(n, all)
 	return n
 }
 
 func (b *builder) flow(x *gorgonia.Node) []op.Input {
-	return []op.Input{{Node: x, Wanted: x != b.constant && b.learned}}
+	return []op.Input{{Node: x, Wanted: x != b.constant && b.learns()}}
 }
 
 func (b *builder) weights(names ...string) []op.Input {

@@ -99,3 +99,27 @@ func TestProducts(t *testing.T) {
 		t.Errorf("counting allocates %g times", n)
 	}
 }
+
+// TestAdaptedFLOP: what a step with adapters has beyond one with scale and shift are the adapters' products, and what it lacks
+// is the way back through the first block, which nothing tuned lies before.
+func TestAdaptedFLOP(t *testing.T) {
+	c := Config{Width: 8, Depth: 3, Heads: 2, Hidden: 32, Patch: 4, Channels: 3}
+	batch := []Sequence{{Text: 4, Patches: 6}, {Text: 2, Patches: 1}}
+	const width, rows, classes = 5, 11 + 4, 3
+	adapters := 0.0
+	for block, n := range []float64{rows, rows, 2} {
+		products := 6.0 // two forward, and the gradients by two weights, the narrow rows and the stream
+		if block == 0 {
+			products = 5
+		}
+		adapters += products * 2 * n * 8 * width
+	}
+	back := 2.0 * rows * 8 * (3*8 + 8 + 2*32)
+	for _, s := range batch {
+		back += 4 * 2 * float64(s.Rows()*s.Rows()) * 8 // dp, dv, dq and dk of all heads
+	}
+	want := c.StepFLOP(batch, classes, LearnsTuned) - back + adapters
+	if got := c.AdaptedFLOP(width, batch, classes); got != want {
+		t.Errorf("%g, not %g", got, want)
+	}
+}

@@ -51,7 +51,7 @@ func (e *Encoder) LastHidden(dst []float32) []float32 {
 // Attentions are the softmax probabilities of a block in the last run, from 0 to Depth-1: for each sequence of S rows
 // [H,S,S], row the token that looks, column the token looked at (transformers' attentions). They are computed again, into
 // dst, which is grown as needed. In a forward-only graph the blocks share memory and only the last one's are there, unless
-// [Options.KeepLayers] was set: asking for another is the caller's mistake and panics. Without it the last block makes no
+// [Options.KeepAttentions] or KeepLayers was set: asking for another is the caller's mistake and panics. Without it the last block makes no
 // queries and keys of all rows: they are made for this call, from the graph's parameters as they are.
 func (e *Encoder) Attentions(layer int, dst []float32) []float32 {
 	if layer < 0 || layer >= e.Config.Depth {
@@ -60,7 +60,7 @@ func (e *Encoder) Attentions(layer int, dst []float32) []float32 {
 	e.has(layer, len(e.attentions))
 	a := e.attentions[layer]
 	if layer < len(e.attentions)-1 && !a.Own() {
-		panic(fmt.Sprintf("vilt: the attentions of block %d were not kept: build the encoder with KeepLayers", layer))
+		panic(fmt.Sprintf("vilt: the attentions of block %d were not kept: build the encoder with KeepAttentions", layer))
 	}
 	return a.Probabilities(dst)
 }

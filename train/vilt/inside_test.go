@@ -155,6 +155,15 @@ func TestInside(t *testing.T) {
 	if !slices.Equal(features(kept), features(all)) || !slices.Equal(features(first), features(shared)) {
 		t.Error("the features of a graph that is only run forward differ")
 	}
+	attentions := runSmall(t, Options{ForwardOnly: true, KeepAttentions: true, Beside: first})
+	if !attentions.turns || !slices.Equal(features(attentions), features(shared)) {
+		t.Error("a graph that keeps attentions alone has a stream of its own, or other features")
+	}
+	for layer := range c.Depth {
+		if !slices.Equal(attentions.Attentions(layer, nil), all.Attentions(layer, nil)) {
+			t.Errorf("attentions of block %d differ where nothing else is kept", layer)
+		}
+	}
 	dst := make([]float32, 0, 1000)
 	if got := kept.LastHidden(dst); &got[0] != &dst[:1][0] || !slices.Equal(got, all.LastHidden(nil)) {
 		t.Error("the last hidden states differ, or are not where they were asked for")

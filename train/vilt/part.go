@@ -130,9 +130,9 @@ func (c Config) FLOPBelow(block int, batch []Sequence) float64 {
 	return c.StepFLOP(batch, 0, LearnsNothing) - c.above(block).StepFLOP(batch, 0, LearnsNothing) + c.patchFLOP(batch)
 }
 
-// FLOPFrom is [Config.StepFLOP] of a step that learns what is tuned from block on, with the output of the blocks below at hand.
-func (c Config) FLOPFrom(block int, batch []Sequence, classes int) float64 {
-	return c.above(block).StepFLOP(batch, classes, LearnsTuned) - c.patchFLOP(batch)
+// FLOPFrom is [Config.StepFLOP] from block on, with the output of the blocks below at hand; learns is of what is there.
+func (c Config) FLOPFrom(block int, batch []Sequence, classes int, learns Learns) float64 {
+	return c.above(block).StepFLOP(batch, classes, learns) - c.patchFLOP(batch)
 }
 
 // above is an encoder with as many blocks as c has from block on.

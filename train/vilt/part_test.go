@@ -155,7 +155,10 @@ func TestPartFLOP(t *testing.T) {
 		t.Error("nothing computed takes operations")
 	}
 	// both parts of a forward pass are the whole, and a step's rest has no embedding of patches
-	if got, want := c.FLOPFrom(1, batch, 7), c.StepFLOP(batch, 7, LearnsTuned)-c.patchFLOP(batch)-tunedBlock(c, batch); got != want {
+	if got, want := c.FLOPFrom(1, batch, 7, LearnsNothing)+c.FLOPBelow(1, batch), c.StepFLOP(batch, 7, LearnsNothing); got != want {
+		t.Errorf("both parts: %g, not %g", got, want)
+	}
+	if got, want := c.FLOPFrom(1, batch, 7, LearnsTuned), c.StepFLOP(batch, 7, LearnsTuned)-c.patchFLOP(batch)-tunedBlock(c, batch); got != want {
 		t.Errorf("from block 1: %g, not %g", got, want)
 	}
 	if reflect.DeepEqual(c.above(1), c) {

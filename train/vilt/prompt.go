@@ -44,7 +44,6 @@ func (b *builder) prompted(e *Encoder, x *gorgonia.Node) *gorgonia.Node {
 	}
 	layer, inputs := b.o.Prompts(e.Packing, x)
 	x = b.into(e.outputs[0], layer, inputs)
-	b.learned = true
 	e.stream[0] = x
 	return x
 }

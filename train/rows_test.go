@@ -1,0 +1,165 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mcil/mcil/dataset/layout"
+	"github.com/mcil/mcil/train/method"
+)
+
+// methodRun is a run without memory of a method.
+func methodRun(t *testing.T, name string) Options {
+	t.Helper()
+	o := testRun(t)
+	o.Method, o.Memory.Budget = name, 0
+	if spec, err := method.SpecOf(name); err != nil {
+		t.Fatal(err)
+	} else if spec.Still {
+		o.Schedule = method.Schedule{BatchSize: 8}
+	}
+	return o
+}
+
+// TestSimpleCILRun: a run that learns nothing reports what it keeps, goes on to the same bytes, and can be opened as it was
+// after any phase.
+func TestSimpleCILRun(t *testing.T) {
+	whole := methodRun(t, "simplecil")
+	r := mustRun(t, whole)
+	checkReport(t, r)
+	if r.TrainedParameters != 0 || r.KeptBytes != 4*24*testClasses {
+		t.Errorf("%d values are trained, and %d bytes kept", r.TrainedParameters, r.KeptBytes)
+	}
+	for i, p := range r.Phases {
+		if p.LearnPicturesPerSecond <= 0 || p.TestPicturesPerSecond <= 0 {
+			t.Errorf("phase %d: %g pictures/s learned, %g tested", i, p.LearnPicturesPerSecond, p.TestPicturesPerSecond)
+		}
+	}
+	o := methodRun(t, "simplecil")
+	stopAt(t, o, "phase 2 of 3: learn")
+	stopAt(t, o, "phase 3 of 3: test")
+	mustRun(t, o)
+	sameRun(t, o.Out, whole.Out)
+	opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
+}
+
+// opens checks that a run's answers after each phase are those that the run gave.
+func opens(t *testing.T, dir string, accuracy ...float64) {
+	t.Helper()
+	dirs, err := fixture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := layout.Open(dirs.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	for i, want := range accuracy {
+		m, err := Open(t.Context(), dir, OpenOptions{Phase: i + 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := m.Evaluate(t.Context(), data, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, fmt.Sprintf("accuracy of phase %d, opened", i+1), e.Accuracy, want)
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestStillRefusesTheSchedule: what a method without steps does not read is refused, whatever it is set to.
+func TestStillRefusesTheSchedule(t *testing.T) {
+	for want, set := range map[string]func(*Options){
+		"epochs":                 func(o *Options) { o.Schedule.Epochs = 10 },
+		"learning rate":          func(o *Options) { o.Schedule.LearningRate = 1e-2 },
+		"weight decay":           func(o *Options) { o.Schedule.WeightDecay = -1 },
+		"warm-up":                func(o *Options) { o.Schedule.WarmupFraction = 0.1 },
+		"head":                   func(o *Options) { o.Learning.Head = method.HeadLinear },
+		"changing examples":      func(o *Options) { o.Learning.Augment = "flip" },
+		"changing examples at":   func(o *Options) { o.Learning.MaskNew = 0.1 },
+		"exemplars have no":      func(o *Options) { o.Memory.Exemplars = "raw" },
+		"tune-from-block has no": func(o *Options) { o.TuneFromBlock = 1 },
+	} {
+		o := methodRun(t, "simplecil")
+		set(&o)
+		if err := o.Validate(); !errors.Is(err, ErrOptions) || !errors.Is(err, ErrIdle) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "has no effect") && want != "exemplars have no" {
+			t.Errorf("%s: %v", want, err)
+		}
+		if _, err := os.Stat(filepath.Join(o.Out, "run.json")); err == nil {
+			t.Error("it has begun")
+		}
+	}
+	if s := methodRun(t, "simplecil").Settings(); s["epochs"] != nil || s["learning_rate"] != nil || s["batch_size"] != 8 {
+		t.Errorf("settings are %v", s)
+	}
+	if err := methodRun(t, "simplecil").WithDefaults().WithDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestJointRun: each phase learns from all rows of the classes seen, and its answers are those of one phase of so many
+// classes; it goes on to the same bytes.
+func TestJointRun(t *testing.T) {
+	whole := methodRun(t, "joint")
+	r := mustRun(t, whole)
+	checkReport(t, r)
+	for i, epochs := range samplesPerEpoch(t, whole.Out) {
+		for _, samples := range epochs {
+			if want := testTrain * []int{3, 4, 5}[i]; samples != want {
+				t.Errorf("phase %d: an epoch has %d samples, not %d", i, samples, want)
+			}
+		}
+	}
+	o := methodRun(t, "joint")
+	stopAt(t, o, "phase 2 of 3: learn")
+	stopAt(t, o, "phase 3 of 3: test")
+	mustRun(t, o)
+	sameRun(t, o.Out, whole.Out)
+	if o.Memory.Exemplars = "raw"; o.Validate() == nil {
+		t.Error("joint takes exemplars")
+	}
+}
+
+// TestEaseRun: a run goes on to the same bytes, keeps what it says, and can be opened as it was after any phase.
+func TestEaseRun(t *testing.T) {
+	whole := methodRun(t, "ease")
+	whole.Learning.AdapterWidth, whole.Learning.EaseAlpha = 4, -1
+	r := mustRun(t, whole)
+	checkReport(t, r)
+	adapter := 2 * (2*4*24 + 4 + 24) // in each of two blocks
+	means := 24 * (3*1 + 1*2 + 1*3)  // of each phase's classes, in so many subspaces
+	if want := int64(adapter + 24 + 1); r.TrainedParameters != want {
+		t.Errorf("%d values are trained, not %d", r.TrainedParameters, want)
+	}
+	if want := int64(4 * (3*adapter + means + 1)); r.KeptBytes != want {
+		t.Errorf("%d bytes are kept, not %d", r.KeptBytes, want)
+	}
+	o := methodRun(t, "ease")
+	o.Learning = whole.Learning
+	stopAt(t, o, "phase 2 of 3: learn")
+	stopAt(t, o, "phase 2 of 3: test")
+	stopAt(t, o, "phase 3 of 3: learn")
+	mustRun(t, o)
+	sameRun(t, o.Out, whole.Out)
+	opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
+	for _, name := range []string{"ssf", "joint", "simplecil"} {
+		o := methodRun(t, name)
+		for i, set := range []func(*LearningOptions){
+			func(l *LearningOptions) { l.AdapterWidth = 64 }, func(l *LearningOptions) { l.AdapterScale = 0.1 },
+			func(l *LearningOptions) { l.AdapterDropout = 0.1 }, func(l *LearningOptions) { l.EaseAlpha = 0.1 },
+		} {
+			o.Learning = LearningOptions{}
+			if set(&o.Learning); o.Validate() == nil {
+				t.Errorf("%s reads setting %d of ease", name, i)
+			}
+		}
+	}
+}
