@@ -34,7 +34,8 @@
 //
 // # What it costs
 //
-// A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's.
+// A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's,
+// or with prompts the classifier's rows of that phase's classes.
 // kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
 // values, classifier) at four bytes a value. The optimizer's moments are not in it, as each phase begins with none; nor is a
 // teacher, which is the state of the phase before. learn_pictures_per_second is over steps and the waiting for their batches,

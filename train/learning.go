@@ -28,6 +28,8 @@ type LearningOptions struct {
 	AdapterScale   float64 // of what adapters add; default 0.1
 	AdapterDropout float64 // of adapters' narrow rows, in steps; default 0.1, negative: none
 	EaseAlpha      float64 // weight of the subspaces that are not of a class's own phase; default 0.1, negative: none
+
+	Prompts method.Prompts // see there
 }
 
 // Mixings.
@@ -51,6 +53,7 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 	if slices.Contains(spec.Reads, method.SettingEaseAlpha) {
 		l.EaseAlpha = method.EaseOptions{Alpha: l.EaseAlpha}.WithDefaults().Alpha
 	}
+	l.Prompts = l.Prompts.Or(spec.Prompts)
 	d := l.distill().WithDefaults()
 	l.DistillTemperature = d.Temperature
 	if l.Mixing == "" && keeps {
@@ -77,6 +80,7 @@ func (l LearningOptions) copies() bool {
 
 // validate refuses what cannot be, and what would have no effect, of options with their defaults.
 func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) error {
+	prompts := l.Prompts.Given()
 	for _, s := range []struct {
 		setting string
 		given   bool
@@ -88,6 +92,12 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingAdapterScale, l.AdapterScale != 0},
 		{method.SettingAdapterDropout, l.AdapterDropout != 0},
 		{method.SettingEaseAlpha, l.EaseAlpha != 0},
+		{method.SettingPromptLength, prompts[method.SettingPromptLength]},
+		{method.SettingPromptPool, prompts[method.SettingPromptPool]},
+		{method.SettingPromptTop, prompts[method.SettingPromptTop]},
+		{method.SettingKeyWeight, prompts[method.SettingKeyWeight]},
+		{method.SettingPromptBlocks, prompts[method.SettingPromptBlocks]},
+		{method.SettingBatchwise, prompts[method.SettingBatchwise]},
 	} {
 		if s.given && !slices.Contains(spec.Reads, s.setting) {
 			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
@@ -98,7 +108,7 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 	}
 	switch {
 	case spec.Still && l.copies():
-		return fmt.Errorf("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
+		return Idlef("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
 	case l.DistillTemperature != 0 && l.Distill == 0:
 		return Idlef("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
 	case l.Distill != 0 && phases == 1:
@@ -115,7 +125,9 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 
 // options are what the method is told of these.
 func (l LearningOptions) options() method.Options {
-	return method.Options{Head: l.Head, Distill: l.distill(), Adapter: l.adapter(), Ease: method.EaseOptions{Alpha: l.EaseAlpha}}
+	return method.Options{
+		Head: l.Head, Distill: l.distill(), Adapter: l.adapter(), Ease: method.EaseOptions{Alpha: l.EaseAlpha}, Prompts: l.Prompts,
+	}
 }
 
 // settings adds what applies, of options with their defaults.
@@ -139,6 +151,7 @@ func (l LearningOptions) settings(s map[string]any) {
 	if l.MaskNew != 0 {
 		s["mask_new"] = l.MaskNew
 	}
+	l.promptSettings(s)
 }
 
 // lesson is what there is to learn in phase t: the new classes' examples, and what the memory replays.

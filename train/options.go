@@ -110,7 +110,7 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// methodOptions are what the method is told.
+// methodOptions are what the method is told, but for how many phases there will be.
 func (o Options) methodOptions() method.Options {
 	m := o.Learning.options()
 	m.Schedule, m.TuneFromBlock, m.Seed = o.Schedule, o.TuneFromBlock, o.Seed
@@ -123,6 +123,9 @@ func (o Options) validate() error {
 		return err
 	}
 	if err := spec.CheckSchedule(o.Schedule); err != nil {
+		if spec.Still && o.Schedule.Validate() == nil { // it would be right with another method
+			return Idlef("%w", err)
+		}
 		return err
 	}
 	if err := o.Memory.validate(); err != nil {

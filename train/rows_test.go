@@ -90,7 +90,7 @@ func TestStillRefusesTheSchedule(t *testing.T) {
 	} {
 		o := methodRun(t, "simplecil")
 		set(&o)
-		if err := o.Validate(); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "has no effect") && want != "exemplars have no" {
+		if err := o.Validate(); !errors.Is(err, ErrOptions) || !errors.Is(err, ErrIdle) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "has no effect") && want != "exemplars have no" {
 			t.Errorf("%s: %v", want, err)
 		}
 		if _, err := os.Stat(filepath.Join(o.Out, "run.json")); err == nil {

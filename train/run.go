@@ -162,12 +162,12 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.rows, err = r.rowsRead(); err != nil {
 		return "", err
 	}
-	if depth := backbone.weights.Config.Depth; r.o.TuneFromBlock >= depth {
-		return "", fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0: %w", r.o.TuneFromBlock, depth-1, depth, ErrOptions)
-	}
 	options := r.o.methodOptions()
 	options.Phases = len(r.phases)
 	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), options); err != nil {
+		if errors.Is(err, method.ErrMisfit) {
+			err = fmt.Errorf("%w: %w", err, ErrOptions)
+		}
 		return "", err
 	}
 	return digestOf(r.o.Settings(), r.rows, backbone.digest, fmt.Sprint(r.phases))

@@ -85,7 +85,9 @@ func Open(ctx context.Context, dir string, o OpenOptions) (_ *Model, err error) 
 			m.Close()
 		}
 	}()
-	if m.learner, err = method.New(s.Method, b.weights, m.all, s.methodOptions()); err != nil {
+	options := s.methodOptions()
+	options.Phases = m.Phases
+	if m.learner, err = method.New(s.Method, b.weights, m.all, options); err != nil {
 		return nil, fmt.Errorf("run %s: %w", dir, err)
 	}
 	if err = beginAll(m.learner, m.Classes); err != nil {
@@ -161,6 +163,7 @@ func optionsOf(settings map[string]any) (Options, error) {
 		AdapterWidth                       int      `json:"adapter_width"`
 		AdapterScale                       float64  `json:"adapter_scale"`
 		EaseAlpha                          *float64 `json:"ease_alpha"`
+		promptsOf
 	}
 	b, err := json.Marshal(settings)
 	if err == nil {
@@ -171,7 +174,8 @@ func optionsOf(settings map[string]any) (Options, error) {
 	}
 	o := Options{
 		Data: s.Data, Weights: s.Weights, Method: s.Method, Model: s.Model, Seed: s.Seed, MaxText: s.MaxText,
-		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient, Learning: LearningOptions{Head: s.Head, AdapterWidth: s.AdapterWidth, AdapterScale: s.AdapterScale},
+		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient,
+		Learning: LearningOptions{Head: s.Head, AdapterWidth: s.AdapterWidth, AdapterScale: s.AdapterScale, Prompts: method.Prompts(s.promptsOf)},
 	}
 	if s.EaseAlpha != nil {
 		o.Learning.EaseAlpha = orNone(*s.EaseAlpha)

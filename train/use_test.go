@@ -73,7 +73,16 @@ func TestEvaluateIsTheRunsOwnAccuracy(t *testing.T) {
 	if _, err := Run(t.Context(), random); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{mustWholeRun(t), random.Out} {
+	dirs := []string{mustWholeRun(t), random.Out}
+	for _, name := range []string{"dualprompt", "coda-prompt"} { // what they answer depends on the phase
+		o := testRun(t)
+		o.Method, o.Memory, o.Phases, o.Schedule.Epochs, o.Schedule.LearningRate = name, MemoryOptions{}, 2, 5, 0.03
+		if _, err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, o.Out)
+	}
+	for _, dir := range dirs {
 		var report schemas.Report
 		if err := schemas.ReadJSON(filepath.Join(dir, "report.json"), schemas.ReportHeader, &report); err != nil {
 			t.Fatal(err)

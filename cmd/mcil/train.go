@@ -18,9 +18,9 @@ import (
 
 // scheduleFlags are flags of both verbs that learn. What is left out is the method's own default: see method.Schedule.
 type scheduleFlags struct {
-	BatchSize   *int     `placeholder:"N" help:"Examples a step. Default: 32."`
-	WeightDecay *float64 `placeholder:"DECAY" help:"Decoupled weight decay of matrices; 0: none. Default: 0.02."`
-	Warmup      *float64 `placeholder:"SHARE" help:"Share of the steps in which the rate rises; it then falls linearly; 0: none. Default: 0.1."`
+	BatchSize   *int     `placeholder:"N" help:"Examples a step. Default: 32; 24 with dualprompt and 128 with coda-prompt."`
+	WeightDecay *float64 `placeholder:"DECAY" help:"Decoupled weight decay of matrices; 0: none. Default: 0.02; none with l2p, dualprompt and coda-prompt."`
+	Warmup      *float64 `placeholder:"SHARE" help:"Share of the steps in which the rate rises; it then falls linearly; 0: none. Default: 0.1; none with l2p, dualprompt and coda-prompt."`
 }
 
 // schedule says 0 in the way of method.Schedule, whose zero is the default.
@@ -125,8 +125,8 @@ type trainCmd struct {
 	Order        string   `default:"1993" help:"Class order: natural (by label), a seed of numpy's RandomState permutation of the classes learned, dataset (its class-order.txt), or a file of wnids."`
 	Weights      string   `default:"random" placeholder:"DIR|FILE|hf:OWNER/NAME" help:"Published or own weights: hf:dandelin/vilt-b32-mlm, downloaded once into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count); a folder with config.json, model.safetensors or pytorch_model.bin, and vocab.txt; a file of weights (safetensors, .bin, or .ckpt of the original release) beside the other two; or random."`
 	Model        string   `placeholder:"NAME" help:"Shape of random weights: tiny (the default), small or vilt-b32."`
-	Epochs       *int     `placeholder:"N" help:"Passes over the data of a phase. Default: 10."`
-	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Choose by --evaluate validation. Default: 0.01."`
+	Epochs       *int     `placeholder:"N" help:"Passes over the data of a phase. Default: 10; 50 with coda-prompt."`
+	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Choose by --evaluate validation. Default: 0.01; 0.001875 with l2p and 0.001 with dualprompt, both constant, and 0.001 with coda-prompt, on a cosine."`
 	FromBlock    *int     `name:"tune-from-block" placeholder:"K" help:"Tune block K and those behind it only, counted from 0 (so 1 to the number of blocks - 1), and the final norm. What comes out of the blocks below is computed once a sample and kept in half precision: in --cache-dir, or else in RUN until it is done, within --cache-size. What --augment or --mask-new changed is computed at each step, and not kept; an exemplar with another text (--repair) is a sample of its own. Default: every block and the patch embedding are tuned."`
 	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to. Beyond the model's own, its text positions are interpolated. Default: the model's own, 40 as published."`
 	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
@@ -135,6 +135,7 @@ type trainCmd struct {
 	exemplarFlags
 	protocolFlags
 	learningFlags
+	promptFlags
 	scheduleFlags
 	resourceFlags
 	cacheMemory
@@ -158,7 +159,7 @@ func (c *trainCmd) Validate() error {
 	if c.FromBlock != nil && resources.CacheDir == "" {
 		resources.CacheSize = 0 // it is of the cache in the run folder
 	}
-	if err := errors.Join(c.exemplarFlags.validate(), c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), resources.validate()); err != nil {
+	if err := errors.Join(c.exemplarFlags.validate(), c.scheduleFlags.validate(c.Epochs, c.LearningRate), c.protocolFlags.validate(), c.learningFlags.validate(), c.promptFlags.validate(), resources.validate()); err != nil {
 		return err
 	}
 	return c.options(&env{}, "").Validate()
@@ -170,6 +171,7 @@ func (c *trainCmd) options(e *env, name string) train.Options {
 		Classes: c.Classes, ClassOrder: c.Order, ApplyOrientation: c.Orient, MaxText: c.MaxText, Seed: value(c.Seed),
 		Force: c.Force, Schedule: c.schedule(c.Epochs, c.LearningRate, c.workers()), CacheBytes: int64(c.CacheMemory), Pictures: c.pictures(), Program: e.program, Getenv: os.Getenv, Progress: e.progress.events(name),
 	}
+	o.Learning.Prompts = c.prompts()
 	if c.FromBlock != nil {
 		o.TuneFromBlock = *c.FromBlock
 	}

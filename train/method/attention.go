@@ -69,8 +69,31 @@ func InsideBytes(c vilt.Config, sequences, rows int) int64 {
 	return 4 * int64(sequences) * (int64(rows)*int64(perRow) + int64(ofLast))
 }
 
-// probabilities are those of the last run: [S,S] for each of n sequences.
+// probabilities are those of the last run: [S,S] for each of n sequences, among the rows of its tokens. What they look at in
+// prompts is left out.
 func (m *machine) probabilities(a Attention, n int) ([][]float32, error) {
+	all, err := m.allProbabilities(a, n)
+	if prompts := m.encoder.Packing.Prompts; prompts > 0 {
+		for i := range all {
+			all[i] = withoutPrompts(all[i], m.encoder.Packing.Offsets[i+1]-m.encoder.Packing.Offsets[i], prompts)
+		}
+	}
+	return all, err
+}
+
+// withoutPrompts leaves the rows and columns of prompts, which are behind the first, out of probabilities among s rows.
+func withoutPrompts(probs []float32, s, prompts int) (own []float32) {
+	for r := range s {
+		if r == 0 || r > prompts {
+			row := probs[r*s : (r+1)*s]
+			own = append(append(own, row[0]), row[1+prompts:]...)
+		}
+	}
+	return own
+}
+
+// allProbabilities are those among all rows.
+func (m *machine) allProbabilities(a Attention, n int) ([][]float32, error) {
 	offsets := m.encoder.Packing.Offsets
 	split := func(all []float32, heads int) (out [][]float32) {
 		for i := range n {

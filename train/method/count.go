@@ -43,6 +43,8 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 		learns = vilt.LearnsAll
 	case n.frozen():
 		learns = vilt.LearnsHead
+	case n.query != nil:
+		return n.countPrompted(batch)
 	case n.counts() != nil:
 		return tokens, n.counts().StepFLOP(c, sequences, n.Classes)
 	}
@@ -55,4 +57,17 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 		flop += pass(vilt.LearnsNothing)
 	}
 	return tokens, flop + pass(learns)
+}
+
+// countPrompted is [Count] of the two passes of a step with prompts: that of the queries, and the one that is learned, in which
+// prompts are rows of the sequence. Not counted is what the other rows do with prefixes, and what the last block does for rows
+// of prompts beyond what it does for the first row alone.
+func (n *Network) countPrompted(batch []dataset.Sample) (tokens int, flop float64) {
+	c := n.Weights.Config
+	sequences, tokens := sequencesOf(batch)
+	flop = c.StepFLOP(sequences, 0, vilt.LearnsNothing)
+	for i := range sequences {
+		sequences[i].Text += n.train.encoder.Packing.Prompts
+	}
+	return tokens, flop + c.StepFLOP(sequences, n.Classes, vilt.LearnsTuned)
 }

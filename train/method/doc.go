@@ -13,6 +13,10 @@
 //	joint     ssf on all rows of all classes seen, anew in each phase: the upper bound
 //	simplecil mean features of the encoder as it came; nothing is learned (Zhou et al., IJCV 2024)
 //	ease      an adapter for each phase, and mean features under all of them (Zhou et al., CVPR 2024)
+//	l2p       prompts in the sequence, chosen for each example from a pool by their keys (Wang et al., CVPR 2022)
+//	dualprompt, coda-prompt
+//	          keys and values beside a block's own: general ones and a set for each phase (Wang et al., ECCV 2022), or summed
+//	          from components that each example weights (Smith et al., CVPR 2023)
 //
 // A method is a [Spec]: whether it replays, which settings it reads, and how a learner is made. What it does not read is
 // refused before a run begins, so that no flag is without effect. What is tuned is a [Tuner], a value passed in; there is one
@@ -56,6 +60,43 @@
 //	rate 0.01     53.6, 34.6        finetune, seed 1   35.1, 16.2
 //	rate 0.03     53.1, 35.0        joint, seed 1      61.2, 45.6
 //	rate 0.01, scale from 1         51.1, 36.9
+//
+// # Prompts
+//
+// The three methods of prompts are of pictures alone in their papers, and of a ViT with one class token. Here they see text and
+// picture, and the class token is the text's [CLS], which ViLT's pooler reads:
+//
+//	query      the pooled feature of the encoder as published, without prompts: a second pass over every batch, learned or
+//	           asked, without a gradient. It is not kept from epoch to epoch.
+//	feature    with dualprompt and coda-prompt the pooled feature, under prompts; with l2p the mean of the prompts' own rows
+//	           after the final norm, which nothing pools, as published
+//	sequence   with l2p [CLS], the prompts, the other text tokens, the picture's class token, patches. Prompts have neither
+//	           position nor modality of their own (PILOT adds the frozen position of the class token, which a prompt that is
+//	           learned takes in). With the others it is as it was: prefixes are looked at by all rows, text and picture alike,
+//	           and are no rows.
+//	prefixes   of a block are [L,D] keys and [L,D] values, after the map of keys and values; ports to PyTorch that reshape where
+//	           they should transpose mix both up
+//	classes    those of a phase compete with one another alone in training, and all that were seen in an answer
+//	choice     by cosine. An answer depends on the example alone. With --batchwise, which the authors of l2p and PILOT have on
+//	           and which is off here, all examples of a training batch take the prompts that most of them would; PILOT does so
+//	           in its tests as well. dualprompt's training knows the phase; an answer has the nearest key among the phases
+//	           begun, where ports have untrained ones compete too. With fewer expert prompts (--prompt-pool) than phases, those
+//	           beyond share what there is, by key.
+//	optimizer  Adam (0.9, 0.999), no decay, anew in each phase; a decay that is asked for is the classifier's alone. The rate
+//	           stays with l2p and dualprompt, and falls by epochs to nearly 0 on a cosine with coda-prompt. Gradients are not
+//	           clipped; the authors of l2p and dualprompt clip them to a length of 1.
+//
+// Settings are PILOT's for ImageNet-R where they differ from the authors', which are reached by
+//
+//	l2p          prompts of 5 rows (authors, CIFAR-100: --prompt-length 10), 5 of a pool of 10 (--prompt-top 4), key weight 0.1
+//	             (--key-weight 1), rate 0.001875 (--learning-rate 0.03), --batchwise
+//	dualprompt   general prompts of 5 rows in blocks 0 and 1, expert ones in 2 to 4 (--prompt-blocks) of 5 rows
+//	             (--prompt-length 20), one a phase, key weight 0.1 (1), rate 0.001 (0.005), 10 epochs (50)
+//	coda-prompt  100 components (--prompt-pool), dealt out to the phases, of 4 keys and 4 values (--prompt-length) in blocks 0
+//	             to 4; 50 epochs of batches of 128 at 0.001; no penalty on components that are not orthogonal. New ones are
+//	             made orthogonal to the span of the old, of which the authors subtract projections one by one.
+//
+// An encoder with fewer blocks than the defaults name has prompts in those that it has.
 //
 // # Blocks that are not tuned
 //

@@ -256,7 +256,7 @@ func (m *ease) Close() error   { return m.network.Close() }
 // Plan has what the last phase will take.
 func (m *ease) Plan() Plan {
 	p := m.network.Plan()
-	phases := int64(max(1, m.o.Phases))
+	phases := int64(m.o.phases())
 	p.Tuned += 4 * (phases - 1) * int64(Values(m.adapter.Tensors()))
 	p.Tuned += 2 * 4 * phases * int64(m.network.Classes*m.width()) // at most: means, and all as directions
 	return p

@@ -1,7 +1,9 @@
 package method
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -88,9 +90,15 @@ type Options struct {
 	TuneFromBlock int
 	Adapter       tune.AdapterOptions
 	Ease          EaseOptions
-	Phases        int // that there will be, for [Learner.Plan] alone; default 1
+	Prompts       Prompts
 	Seed          uint64
+	// Phases is how many there will be: [Learner.Plan] is of all of them, and what a method has for all of them is dealt out
+	// among them; default 10, as published for most.
+	Phases int
 }
+
+// phases is the number in effect.
+func (o Options) phases() int { return cmp.Or(o.Phases, 10) }
 
 // Settings of [Options] that not every method reads, as run.json calls them.
 const (
@@ -102,6 +110,12 @@ const (
 	SettingAdapterScale       = "adapter_scale"
 	SettingAdapterDropout     = "adapter_dropout"
 	SettingEaseAlpha          = "ease_alpha"
+	SettingPromptLength       = "prompt_length"
+	SettingPromptPool         = "prompt_pool"
+	SettingPromptTop          = "prompt_top"
+	SettingKeyWeight          = "key_weight"
+	SettingPromptBlocks       = "prompt_blocks"
+	SettingBatchwise          = "batchwise"
 )
 
 // Spec is what there is to know of a method before there is a learner.
@@ -120,12 +134,20 @@ type Spec struct {
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
 	Schedule Schedule
+	// Prompts has what it reads of them by default.
+	Prompts Prompts
 	// New returns a learner of classes classes in all.
 	New func(w *vilt.Weights, classes int, o Options) (Learner, error)
 }
 
 // Specs lists the methods, the default first.
-func Specs() []Spec { return []Spec{ssf(), finetune(), linear(), joint(), simpleCIL(), expandable()} }
+func Specs() []Spec {
+	return []Spec{
+		ssf(), finetune(), linear(),
+		joint(), simpleCIL(), expandable(),
+		l2p(), dualPrompt(), codaPrompt(),
+	}
+}
 
 // Names lists the methods' names.
 func Names() (names []string) {
@@ -156,12 +178,22 @@ func New(name string, w *vilt.Weights, classes int, o Options) (Learner, error) 
 	depth := w.Config.Depth
 	switch from := o.TuneFromBlock; {
 	case from < 0 || from >= depth:
-		return nil, fmt.Errorf("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", from, depth-1, depth)
+		return nil, misfit("tune-from-block: %d: must be between 1 and %d, for the encoder has %d blocks, counted from 0", from, depth-1, depth)
 	case from > 0 && !slices.Contains(s.Reads, SettingTuneFromBlock):
 		return nil, fmt.Errorf("tune-from-block has no effect on method %s: leave it out", name)
 	}
 	return s.New(w, classes, o)
 }
+
+// ErrMisfit is what an error of [New] is where options do not go with the encoder or the number of phases.
+var ErrMisfit = errors.New("options that do not fit")
+
+// misfitError says so without words of its own.
+type misfitError struct{ error }
+
+func (misfitError) Is(target error) bool { return target == ErrMisfit }
+
+func misfit(format string, args ...any) error { return misfitError{fmt.Errorf(format, args...)} }
 
 // Validate says what about o cannot be. Zero values are defaults.
 func (o Options) Validate() error {
@@ -180,6 +212,9 @@ func (o Options) Validate() error {
 		return fmt.Errorf("alpha of ease: %g: must be a weight of 0 or more", o.Ease.Alpha)
 	}
 	if err := o.Adapter.Validate(); err != nil {
+		return err
+	}
+	if err := o.Prompts.Validate(); err != nil {
 		return err
 	}
 	return o.Schedule.Validate()

@@ -54,6 +54,15 @@ func TestEveryMethod(t *testing.T) {
 		if slices.Contains(spec.Reads, SettingTuneFromBlock) {
 			all.TuneFromBlock = 1
 		}
+		for key, set := range map[string]func(){
+			SettingPromptLength: func() { all.Prompts.Length = 2 }, SettingPromptPool: func() { all.Prompts.Pool = 3 }, SettingPromptTop: func() { all.Prompts.Top = 2 },
+			SettingKeyWeight: func() { all.Prompts.KeyWeight = 1 }, SettingPromptBlocks: func() { all.Prompts.Blocks = "1" }, SettingBatchwise: func() { all.Prompts.Batchwise = true },
+		} {
+			if slices.Contains(spec.Reads, key) {
+				set()
+			}
+		}
+		all.Phases = 3
 		for _, o := range []Options{{Schedule: all.Schedule, Seed: 1}, all} {
 			w, err := vilt.Random(c, 1)
 			if err != nil {
@@ -184,7 +193,8 @@ func TestSpecs(t *testing.T) {
 		}
 		names[s.Name] = true
 		for _, key := range s.Reads {
-			if !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock, SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha}, key) {
+			_, prompts := Prompts{}.Given()[key]
+			if !prompts && !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock, SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha}, key) {
 				t.Errorf("%s reads %s, which is no setting", s.Name, key)
 			}
 		}

@@ -71,6 +71,9 @@ func (n *Network) Plan() Plan {
 	for _, m := range []*machine{n.train, n.infer} {
 		l.Add(m.features.Graph(), m.encoder.Scratch)
 	}
+	if n.query != nil {
+		l.Add(n.query.features.Graph(), n.query.encoder.Scratch)
+	}
 	if n.prefix != nil {
 		l.Add(n.prefix.m.encoder.Pixels.Graph(), n.prefix.m.encoder.Scratch)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -23,7 +24,17 @@ type Schedule struct {
 	WeightDecay    float64 // of matrices; default 0.02, negative: none
 	WarmupFraction float64 // of all steps, linear from 0; the rest decays linearly to 0; default 0.1, negative: none
 	Workers        int     // goroutines that prepare examples; default 1
+	// What a method has for its own.
+	Course string  // of the rate after the warm-up: see [CourseLinear], the default
+	Beta2  float64 // of the second moments; default 0.98
 }
+
+// Courses of the learning rate after its warm-up.
+const (
+	CourseLinear   = "linear"   // to 0
+	CourseConstant = "constant" // the peak all the time
+	CourseCosine   = "cosine"   // by epoch e of E, the peak times cos(0.99 · π/2 · e/(E-1)), as CODA-Prompt has it
+)
 
 // MostBatch bounds batches: memory for a whole one is taken at the start.
 const MostBatch = 4096
@@ -45,6 +56,7 @@ func (s Schedule) WithDefaults() Schedule {
 	if s.WarmupFraction == 0 {
 		s.WarmupFraction = 0.1
 	}
+	s.Course, s.Beta2 = cmp.Or(s.Course, CourseLinear), cmp.Or(s.Beta2, 0.98)
 	return s
 }
 
@@ -78,7 +90,7 @@ func (s Schedule) Or(other Schedule) Schedule {
 	return Schedule{
 		Epochs: cmp.Or(s.Epochs, other.Epochs), BatchSize: cmp.Or(s.BatchSize, other.BatchSize), LearningRate: cmp.Or(s.LearningRate, other.LearningRate),
 		WeightDecay: cmp.Or(s.WeightDecay, other.WeightDecay), WarmupFraction: cmp.Or(s.WarmupFraction, other.WarmupFraction),
-		Workers: cmp.Or(s.Workers, other.Workers),
+		Workers: cmp.Or(s.Workers, other.Workers), Course: cmp.Or(s.Course, other.Course), Beta2: cmp.Or(s.Beta2, other.Beta2),
 	}
 }
 
@@ -111,15 +123,24 @@ func (s Schedule) rate(i, total int) float32 {
 	if x := float64(i + 1); x <= warm {
 		return float32(s.LearningRate * x / warm)
 	}
+	switch s.Course {
+	case CourseConstant:
+		return float32(s.LearningRate)
+	case CourseCosine:
+		epoch, last := i*s.Epochs/total, max(s.Epochs-1, 1)
+		return float32(s.LearningRate * math.Cos(0.99*math.Pi/2*float64(epoch)/float64(last)))
+	}
 	return float32(s.LearningRate * float64(total-i) / (float64(total) - warm + 1))
 }
 
 // FitOptions say what a call of [Network.Fit] learns and what it tells.
 type FitOptions struct {
-	Active   int        // the first so many classes compete; 0: all
-	Old      int        // the first so many are the teacher's, where the network distills: see [Network.Freeze]
-	Seed     uint64     // of order and augmentation
-	Progress func(Step) // may be nil
+	Active int // the first so many classes compete; 0: all
+	// ActiveFrom is the first class that competes: a phase's first, where only its own do.
+	ActiveFrom int
+	Old        int        // the first so many are the teacher's, where the network distills: see [Network.Freeze]
+	Seed       uint64     // of order and augmentation
+	Progress   func(Step) // may be nil
 	// After, if not nil, is called at the end of every epoch with the number of epochs done and with what From takes.
 	After func(epochs int, solver []*vilt.Tensor) error
 	// Epochs is how many epochs are done already, in a call that was interrupted after them. The network must be as it
@@ -135,8 +156,10 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 	loader := dataset.Loader{Items: items, BatchSize: s.BatchSize, Workers: s.Workers, Shuffle: true, Seed: o.Seed}
 	trained := n.Trained()
 	solver := &op.AdamW{
-		WeightDecay: float32(s.Decay()),
-		Decay:       func(i int) bool { return len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name) },
+		WeightDecay: float32(s.Decay()), Beta2: float32(s.Beta2),
+		Decay: func(i int) bool {
+			return i >= n.undecayed() && len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name)
+		},
 	}
 	if items.Len() == 0 {
 		return errors.New("there are no examples to learn from")
@@ -152,6 +175,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 	if n.prefix != nil {
 		loader.Items = remembered{items, n.prefix}
 	}
+	n.train.encoder.Packing.ActiveFrom = o.ActiveFrom
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
 		if err != nil {

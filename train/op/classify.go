@@ -37,18 +37,20 @@ func (c *Classify) Backward(din [][]float32, dout []float32, in [][]float32) {
 	c.dense.maps(dx, din[1], din[2], kernel.Mat(dout[:b*c.classes], b, c.classes), kernel.Mat(in[0][:b*c.dense.in], b, c.dense.in), in[1])
 }
 
-// CrossEntropy is the mean over the batch of -log softmax(logits)[label], over the packing's active classes only.
+// CrossEntropy is the mean over the batch of -log softmax(logits)[label], over the packing's active classes only. Nothing
+// flows back to the others.
 //
 // Input: logits [B,K]. Output: a scalar.
 type CrossEntropy struct {
 	p       *Packing
 	classes int
 	grad    []float32 // [B,K]
+	labels  []int32   // [B] counted from the first active class
 }
 
 // NewCrossEntropy returns the loss over K classes, with the labels of p.
 func NewCrossEntropy(p *Packing, classes int) *CrossEntropy {
-	return &CrossEntropy{p: p, classes: classes, grad: make([]float32, p.MaxBatch*classes)}
+	return &CrossEntropy{p: p, classes: classes, grad: make([]float32, p.MaxBatch*classes), labels: make([]int32, p.MaxBatch)}
 }
 
 func (c *CrossEntropy) reserve([]bool) int { return len(c.grad) }
@@ -57,12 +59,22 @@ func (c *CrossEntropy) Name() string           { return "cross-entropy" }
 func (c *CrossEntropy) OutShape() tensor.Shape { return tensor.Shape{} }
 
 func (c *CrossEntropy) Forward(out []float32, in [][]float32) {
-	b, active := len(c.p.Seqs), c.p.Active
+	b, from, active := len(c.p.Seqs), c.p.ActiveFrom, c.p.Active
 	if active == 0 {
 		active = c.classes
 	}
-	logits := kernel.Mat(in[0][:b*c.classes], b, c.classes)
-	out[0] = kernel.SoftmaxCrossEntropy(kernel.Mat(c.grad[:b*c.classes], b, c.classes), logits, c.p.Labels, active)
+	labels := c.labels[:b]
+	for i, label := range c.p.Labels {
+		labels[i] = label - int32(from)
+	}
+	// the columns from the first active class on
+	columns := func(m []float32) kernel.Matrix {
+		return kernel.Matrix{Rows: b, Cols: c.classes - from, Stride: c.classes, Data: m[from:]}
+	}
+	for i := range b {
+		clear(c.grad[i*c.classes:][:from])
+	}
+	out[0] = kernel.SoftmaxCrossEntropy(columns(c.grad), columns(in[0]), labels, active-from)
 }
 
 func (c *CrossEntropy) Backward(din [][]float32, dout []float32, _ [][]float32) {

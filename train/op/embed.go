@@ -99,6 +99,9 @@ func (e *Embed) Forward(out []float32, in [][]float32) {
 		for t := range s.Text {
 			addInto(row[:d], text.Data[(s.FirstToken+t)*d:], textMode)
 			row = row[d:]
+			if t == 0 {
+				row = row[e.p.Prompts*d:]
+			}
 		}
 		addInto(row[:d], in[embedCLS], in[embedImagePos])
 		kernel.Axpy(row[:d], 1, imageMode)
@@ -123,8 +126,10 @@ func (e *Embed) Backward(din [][]float32, dout []float32, in [][]float32) {
 	}
 	for i, s := range e.p.Seqs {
 		rows := dout[e.p.Offsets[i]*d : e.p.Offsets[i+1]*d]
-		copy(dtext.Data[s.FirstToken*d:(s.FirstToken+s.Text)*d], rows)
-		rows = rows[s.Text*d:]
+		copy(dtext.Data[s.FirstToken*d:(s.FirstToken+1)*d], rows)
+		rows = rows[(1+e.p.Prompts)*d:]
+		copy(dtext.Data[(s.FirstToken+1)*d:(s.FirstToken+s.Text)*d], rows)
+		rows = rows[(s.Text-1)*d:]
 		if din[embedCLS] != nil {
 			kernel.Axpy(din[embedCLS][:d], 1, rows[:d])
 		}

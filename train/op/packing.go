@@ -6,12 +6,15 @@ import "fmt"
 //
 //	[ text tokens (the first is [CLS]) | image class token | image patches ]
 //
+// and, where there are Prompts, so many rows more behind the first. No embedding is theirs: [Prepend] fills them in.
+//
 // N is the number of rows in all. A Packing is filled by [Packing.Reset] and [Packing.Add] before each run of the graphs
 // whose layers share it.
 type Packing struct {
 	MaxBatch   int // sequences
 	MaxText    int // text tokens a sequence
 	MaxPatches int // patches a sequence
+	Prompts    int // rows behind the first of each sequence that are no token's
 
 	Seqs     []Sequence
 	Offsets  []int   // [B+1] first row of each sequence, and N
@@ -19,7 +22,11 @@ type Packing struct {
 	TokenPos []int32 // position of each token in its full text, from 0
 	PatchPos []int32 // raster index of each patch in its full grid
 	Labels   []int32 // [B]
-	Active   int     // classes that compete, [0,Active); 0 means all
+	Active   int     // classes that compete, [ActiveFrom,Active); 0 means all from ActiveFrom on
+
+	// ActiveFrom is the first class that competes: where old ones must not be told from new ones, the first of a phase.
+	// Labels are from it on.
+	ActiveFrom int
 
 	// Noise is what dropout draws from; 0: there is none.
 	Noise uint64
@@ -39,7 +46,7 @@ type Sequence struct {
 }
 
 // MaxRows is the capacity N of a batch.
-func (p *Packing) MaxRows() int { return p.MaxBatch * (p.MaxText + 1 + p.MaxPatches) }
+func (p *Packing) MaxRows() int { return p.MaxBatch * (p.MaxText + p.Prompts + 1 + p.MaxPatches) }
 
 // Rows is the number of rows filled.
 func (p *Packing) Rows() int {
@@ -85,5 +92,5 @@ func (p *Packing) Add(tokenIDs, tokenPos, patchPos []int32, gridH, gridW int, la
 	p.TokenPos = append(p.TokenPos, tokenPos...)
 	p.PatchPos = append(p.PatchPos, patchPos...)
 	p.Labels = append(p.Labels, label)
-	p.Offsets = append(p.Offsets, p.Offsets[len(p.Offsets)-1]+len(tokenIDs)+1+len(patchPos))
+	p.Offsets = append(p.Offsets, p.Offsets[len(p.Offsets)-1]+len(tokenIDs)+p.Prompts+1+len(patchPos))
 }

@@ -15,7 +15,7 @@ func plain() map[string]string {
 		"mask-layer": "last", "mask-heads": "mean", "mask-token": "text", "mask-image": "mean", "mask-text": "mean",
 		"mask-score": "attention", "mrdc-qualities": "[10,25,50,75,90]", "mrdc-epsilon": "0.1", "cim-ratio": "4",
 		"cim-threshold": "0.6", "head": "linear", "distill-temperature": "2", "mixing": "natural", "augment": "none",
-		"adapter-width": "64", "adapter-scale": "0.1", "adapter-dropout": "0.1", "ease-alpha": "0.1",
+		"adapter-width": "64", "adapter-scale": "0.1", "adapter-dropout": "0.1", "ease-alpha": "0.1", "key-weight": "0.1",
 		"evaluate": "test",
 	}
 }

@@ -15,7 +15,7 @@ func TestPlainSettings(t *testing.T) {
 	got := map[string]string{}
 	for _, o := range []train.Options{
 		{Memory: train.MemoryOptions{Exemplars: "masked"}}, {Memory: train.MemoryOptions{Exemplars: "cim"}},
-		{Memory: train.MemoryOptions{Exemplars: "mrdc", Codec: "jpeg"}}, {Method: "ease"},
+		{Memory: train.MemoryOptions{Exemplars: "mrdc", Codec: "jpeg"}}, {Method: "ease"}, {Method: "l2p"},
 	} {
 		b, err := json.Marshal(o.Settings())
 		if err != nil {

@@ -33,7 +33,9 @@ func (b *builder) adapted(mlp *op.MLP, p *op.Packing, i int) (op.Layer, []op.Inp
 }
 
 // learns says that the graph has anything in the encoder to be differentiated by.
-func (b *builder) learns() bool { return b.o.Train || b.o.ScaleShift != nil || b.o.Adapter != nil }
+func (b *builder) learns() bool {
+	return b.o.Train || b.o.ScaleShift != nil || b.o.Adapter != nil || b.o.Prompts != nil || b.o.Prefix != nil
+}
 
 // passes notes an output that nothing tuned lies before: what reads it needs no gradient by it.
 func (b *builder) passes(out *gorgonia.Node, inputs []op.Input) {

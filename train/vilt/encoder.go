@@ -16,6 +16,13 @@ type Options struct {
 	// ScaleShift returns the tuned pair after the step called place, of the given width, or nil where nothing is tuned.
 	// Places are listed by [Places]. A frozen encoder without it is the model as published.
 	ScaleShift func(place string, width int) (gamma, beta *gorgonia.Node)
+	// Prompts, if not nil, puts PromptRows rows behind the first of each sequence of the embeddings x, where there is room for
+	// them: see [op.Prepend]. The feature is then the mean of what becomes of them, after the final norm; nothing is pooled.
+	Prompts    func(p *op.Packing, x *gorgonia.Node) (op.Layer, []op.Input)
+	PromptRows int
+	// Prefix returns what the rows of a block look at beside their own keys and values: [B, 2·L·D] of L each, as
+	// [op.PrefixAttention] has them; or nil, where there is nothing. The encoder's weights and scales must not be trained.
+	Prefix func(p *op.Packing, block int) (prefix *gorgonia.Node, length int, err error)
 	// Adapter returns what is learned beside the MLP of a block, or nil where there is nothing.
 	Adapter func(block int) *Adapter
 	// ForwardOnly says that the graph is never differentiated, which takes much less memory.
@@ -98,9 +105,9 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	if o.Beside != nil && (o.Beside.Config != c || o.Beside.Packing.MaxBatch != maxBatch) {
 		return nil, fmt.Errorf("vilt: an encoder for %d sequences of %+v beside one for %d of %+v", maxBatch, c, o.Beside.Packing.MaxBatch, o.Beside.Config)
 	}
-	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches()}
+	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches(), Prompts: o.PromptRows}
 	scratch := &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers || o.KeepAttentions, ForgetAttention: o.ForgetAttention}
-	e := &Encoder{Config: c, Packing: p, Scratch: scratch, whole: o.KeepLayers, weights: w, from: o.FromBlock}
+	e := &Encoder{Config: c, Packing: p, Scratch: scratch, whole: o.KeepLayers || o.Prompts != nil, weights: w, from: o.FromBlock}
 	if err := o.checkPart(c); err != nil {
 		return nil, err
 	}
@@ -118,7 +125,12 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			e.outputs, e.turns = [][]float32{make([]float32, size), make([]float32, size)}, true
 		}
 	}
-	x := e.begin(g, b)
+	prefixes, err := b.prefixes(p)
+	if err != nil {
+		return nil, fmt.Errorf("vilt: %w", err)
+	}
+	e.whole = e.whole || prefixes[c.Depth-1].Node != nil
+	x := b.prompted(e, e.begin(g, b))
 	for i := o.FromBlock; i < o.stop(c); i++ {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 		var looks attention = op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
@@ -126,11 +138,15 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		if i == c.Depth-1 && !e.whole {
 			looks, behind = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
 		}
+		beside := prefixes[i]
+		if beside.Node != nil {
+			looks = op.NewPrefixAttention(p, e.Scratch, c.Width, c.Heads, beside.length, c.Eps)
+		}
 		e.attentions = append(e.attentions, looks)
 		x = b.into(e.output(2*i+1), looks, b.flow(x),
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
-			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width))
+			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width), beside.inputs())
 		mlp, adapter := b.adapted(op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), p, i)
 		x = b.into(e.output(2*i+2), mlp, b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
@@ -139,6 +155,10 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 		e.stream = append(e.stream, x)
 	}
 	if o.ToBlock > 0 {
+		return e, b.failed()
+	}
+	if o.Prompts != nil {
+		e.Features = b.apply(op.NewPromptMean(p, c.Width, c.Eps), b.flow(x), b.weights("layernorm.weight", "layernorm.bias"))
 		return e, b.failed()
 	}
 	if e.whole {

@@ -20,6 +20,10 @@ func (o Options) checkPart(c Config) error {
 		return fmt.Errorf("vilt: a part from block %d to before block %d: the encoder has %d", o.FromBlock, o.ToBlock, c.Depth)
 	case o.FromBlock > 0 && o.ToBlock > 0:
 		return errors.New("vilt: a part from one block to another: there are those from the embeddings and those to the features")
+	case (o.Prompts != nil || o.Prefix != nil) && (o.Train || o.ScaleShift != nil || o.FromBlock > 0 || o.ToBlock > 0):
+		return errors.New("vilt: prompts are of a whole encoder, of which nothing else is trained")
+	case (o.Prompts != nil) != (o.PromptRows > 0):
+		return fmt.Errorf("vilt: %d rows of prompts", o.PromptRows)
 	case o.FromBlock > 0 && o.Train:
 		return errors.New("vilt: every weight is to be trained, and the first blocks are left out")
 	case o.ToBlock > 0 && !o.ForwardOnly:
@@ -55,7 +59,7 @@ func (e *Encoder) begin(g *gorgonia.ExprGraph, b *builder) *gorgonia.Node {
 // two are buffers of so many values for another encoder's stream to take turns in: this one's, as far as it has any.
 func (e *Encoder) two(size int) (buffers [][]float32) {
 	for _, b := range e.outputs {
-		if len(b) == size && len(buffers) < 2 {
+		if len(b) >= size && len(buffers) < 2 {
 			buffers = append(buffers, b)
 		}
 	}

@@ -1,0 +1,58 @@
+package train
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/mcil/mcil/train/method"
+)
+
+// TestPromptRuns: runs of prompts report what they keep, go on to the same bytes, and can be opened as they were after any
+// phase.
+func TestPromptRuns(t *testing.T) {
+	prompts := func(name string) Options {
+		o := methodRun(t, name)
+		o.Learning.Prompts = map[string]method.Prompts{
+			"l2p": {Length: 2, Pool: 6, Top: 2, KeyWeight: 1, Batchwise: true}, "dualprompt": {Length: 3, KeyWeight: -1, Blocks: "1"}, "coda-prompt": {Length: 2, Pool: 6},
+		}[name]
+		return o
+	}
+	const head = 24*testClasses + testClasses
+	for name, want := range map[string]struct{ prompts, trained int }{
+		"l2p":         {6 * (2*24 + 24), 6 * (2*24 + 24)},
+		"dualprompt":  {2*5*24 + 3*(2*3*24+24), 2*5*24 + 2*3*24 + 24},         // general ones in block 0, and one for each phase with its key
+		"coda-prompt": {6 * (2*2*2*24 + 2*2*24), 6 / 3 * (2*2*2*24 + 2*2*24)}, // in two blocks, with a key and an attention each
+	} {
+		whole := prompts(name)
+		r := mustRun(t, whole)
+		checkReport(t, r)
+		if got := 4 * int64(want.prompts+head); r.KeptBytes != got {
+			t.Errorf("%s: %d bytes are kept, not %d", name, r.KeptBytes, got)
+		}
+		if got := int64(want.trained + 24 + 1); r.TrainedParameters != got { // the last phase has one class
+			t.Errorf("%s: %d values are trained, not %d", name, r.TrainedParameters, got)
+		}
+		o := prompts(name)
+		stopAt(t, o, "phase 2 of 3: learn")
+		stopAt(t, o, "phase 2 of 3: test")
+		stopAt(t, o, "phase 3 of 3: learn")
+		mustRun(t, o)
+		sameRun(t, o.Out, whole.Out)
+		opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
+	}
+	for name, p := range map[string]method.Prompts{"dualprompt": {Blocks: "1-2"}, "coda-prompt": {Pool: 2}} {
+		o := methodRun(t, name)
+		o.Learning.Prompts = p
+		if _, err := Run(t.Context(), o); !errors.Is(err, ErrOptions) {
+			t.Errorf("%s with %+v: %v", name, p, err)
+		}
+	}
+	for _, name := range []string{"ssf", "ease", "simplecil"} {
+		o := methodRun(t, name)
+		for _, p := range []method.Prompts{{Length: 5}, {Pool: 10}, {Top: 5}, {KeyWeight: 0.1}, {Blocks: "0"}, {Batchwise: true}} {
+			if o.Learning.Prompts = p; !errors.Is(o.Validate(), ErrIdle) {
+				t.Errorf("%s reads %+v", name, p)
+			}
+		}
+	}
+}
