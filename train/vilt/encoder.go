@@ -83,7 +83,9 @@ type Encoder struct {
 	pixels     []float32
 	outputs    [][]float32 // [N,D] of the embeddings, then of each half of a block; two that take turns where they are another's
 	turns      bool
-	whole      bool // every row of the last block is made, not the first of each sequence alone
+	whole      bool  // every row of the last block is made, not the first of each sequence alone
+	constant   int   // so many blocks, from the first on, lie before all that is learned: no gradient flows back through them
+	prefixes   []int // rows that those of each block look at beside their own
 	weights    *Weights
 	stream     gorgonia.Nodes // [N,D]: the embeddings, then each block's output; the last one's [B,D] where it is not whole
 	attentions []attention    // by block
@@ -129,6 +131,9 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	if err != nil {
 		return nil, fmt.Errorf("vilt: %w", err)
 	}
+	for _, prefix := range prefixes {
+		e.prefixes = append(e.prefixes, prefix.length)
+	}
 	e.whole = e.whole || prefixes[c.Depth-1].Node != nil
 	x := b.prompted(e, e.begin(g, b))
 	for i := o.FromBlock; i < o.stop(c); i++ {
@@ -153,6 +158,9 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width), adapter)
 		e.stream = append(e.stream, x)
+		if x == b.constant {
+			e.constant = i + 1
+		}
 	}
 	if o.ToBlock > 0 {
 		return e, b.failed()
