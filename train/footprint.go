@@ -66,6 +66,22 @@ func (r *run) footprint() (method.Plan, error) {
 	return p, nil
 }
 
+// wholeBytes is what the train rows of all classes would take as raw exemplars of codec raw: three bytes a pixel, by the sizes
+// that rows record, and two a token.
+func (r *run) wholeBytes() (n int64, err error) {
+	rows, e := r.data.Splits[dataset.Train], r.encoding
+	for _, labels := range r.phases {
+		for _, i := range dataset.OfClasses(rows, labels...) {
+			x, err := e.Extent(rows, []int{i})
+			if err != nil {
+				return 0, err
+			}
+			n += int64(x.Patches*3*e.Processor.Patch*e.Processor.Patch + 2*len(e.Tokenizer.Encode(rows.Caption(i), e.MaxText)))
+		}
+	}
+	return n, nil
+}
+
 // selecting is what making exemplars holds at most: samples of a batch as they will be stored, and attention.
 func (r *run) selecting(patches int64, batch int, largest int64) int64 {
 	o := r.o.Memory

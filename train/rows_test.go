@@ -118,6 +118,9 @@ func TestJointRun(t *testing.T) {
 			}
 		}
 	}
+	if want := rawBytes(t, whole); r.KeptBytes != want {
+		t.Errorf("%d bytes are kept, and the rows learned would be %d as raw exemplars", r.KeptBytes, want)
+	}
 	o := methodRun(t, "joint")
 	stopAt(t, o, "phase 2 of 3: learn")
 	stopAt(t, o, "phase 3 of 3: test")
@@ -126,6 +129,19 @@ func TestJointRun(t *testing.T) {
 	if o.Memory.Exemplars = "raw"; o.Validate() == nil {
 		t.Error("joint takes exemplars")
 	}
+}
+
+// rawBytes is what a run with a memory of raw exemplars large enough for all train rows keeps of them.
+func rawBytes(t *testing.T, o Options) int64 {
+	t.Helper()
+	o.Out, o.Method, o.Schedule.Epochs = filepath.Join(t.TempDir(), "run"), "linear", 1
+	o.Memory = MemoryOptions{Exemplars: "raw", Budget: 10 * testTrain, Repair: -1}
+	phases := mustRun(t, o).Phases
+	last := phases[len(phases)-1]
+	if last.ExemplarsPerClass != testTrain {
+		t.Fatalf("%g exemplars a class", last.ExemplarsPerClass)
+	}
+	return last.MemoryUsedBytes
 }
 
 // TestEaseRun: a run goes on to the same bytes, keeps what it says, and can be opened as it was after any phase.

@@ -286,22 +286,29 @@ func (r *run) tell(stage string, done, total int, note string) {
 	}
 }
 
-// keptBytes is what later phases need beside the encoder: exemplars as they are stored, and the learner's state, in float32.
-func (r *run) keptBytes() int64 {
-	n := 4 * int64(method.Values(r.learner.State()))
+// keptBytes is what later phases need beside the encoder: exemplars as they are stored, and the learner's state, in float32. One
+// that learns all rows anew needs those, as raw exemplars, and no state.
+func (r *run) keptBytes() (n int64, err error) {
+	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
+		return r.wholeBytes()
+	}
 	for _, e := range r.store.All() {
 		n += memory.CostOf(e).StoredBytes
 	}
-	return n
+	return n + 4*int64(method.Values(r.learner.State())), nil
 }
 
 // finish writes the gallery and, last, the report.
 func (r *run) finish() (schemas.Report, error) {
+	kept, err := r.keptBytes()
+	if err != nil {
+		return schemas.Report{}, err
+	}
 	report := schemas.Report{
 		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Memory.Exemplars, Seed: r.o.Seed,
 		AccuracyMatrix: r.matrix, MacroAverageAccuracy: r.matrix.MacroAverage(), Forgetting: r.matrix.Forgetting(),
 		CodaForgetting: r.matrix.CodaForgetting(), Phases: r.reports, Split: r.o.Evaluate,
-		TrainedParameters: int64(r.learner.Trained()), KeptBytes: r.keptBytes(), Program: r.o.Program,
+		TrainedParameters: int64(r.learner.Trained()), KeptBytes: kept, Program: r.o.Program,
 	}
 	pooled := make([]float64, len(r.reports))
 	for t, p := range r.reports {
