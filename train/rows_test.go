@@ -148,14 +148,23 @@ func rawBytes(t *testing.T, o Options) int64 {
 func TestEaseRun(t *testing.T) {
 	whole := methodRun(t, "ease")
 	whole.Learning.AdapterWidth, whole.Learning.EaseAlpha = 4, -1
+	var means []string
+	whole.Progress = func(e Event) {
+		if strings.HasSuffix(e.Stage, ": means") {
+			means = append(means, fmt.Sprint(e.Stage, " ", e.Done, "/", e.Total))
+		}
+	}
 	r := mustRun(t, whole)
 	checkReport(t, r)
+	if batches := (testTrain + 7) / 8; len(means) != 5*batches || means[len(means)-1] != fmt.Sprintf("phase 3 of 3: means %d/%d", batches, batches) {
+		t.Errorf("of means it tells %q", means)
+	}
 	adapter := 2 * (2*4*24 + 4 + 24) // in each of two blocks
-	means := 24 * (3*1 + 1*2 + 1*3)  // of each phase's classes, in so many subspaces
+	rows := 24 * (3*1 + 1*2 + 1*3)   // of each phase's classes, in so many subspaces
 	if want := int64(adapter + 24 + 1); r.TrainedParameters != want {
 		t.Errorf("%d values are trained, not %d", r.TrainedParameters, want)
 	}
-	if want := int64(4 * (3*adapter + means + 1)); r.KeptBytes != want {
+	if want := int64(4 * (3*adapter + rows + 1)); r.KeptBytes != want {
 		t.Errorf("%d bytes are kept, not %d", r.KeptBytes, want)
 	}
 	o := methodRun(t, "ease")

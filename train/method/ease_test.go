@@ -130,7 +130,7 @@ func (g *easeGolden) begun(t *testing.T, last int) *ease {
 			copy(x.Data, g.tensors[fmt.Sprintf("phase.%d.%s", p, x.Name)].Data)
 		}
 		if p < last {
-			if err := m.represent(t.Context(), g.train[p]); err != nil {
+			if err := m.represent(t.Context(), Lesson{Fresh: g.train[p]}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -195,7 +195,7 @@ func TestEaseAnswersAgainstPyTorch(t *testing.T) {
 	g := readEaseGolden(t)
 	for phases := 2; phases <= g.Phases; phases++ {
 		m := g.begun(t, phases-1)
-		if err := m.represent(t.Context(), g.train[phases-1]); err != nil {
+		if err := m.represent(t.Context(), Lesson{Fresh: g.train[phases-1]}); err != nil {
 			t.Fatal(err)
 		}
 		m.network.Head[1].Data[0] = 1 // the golden has no scale
