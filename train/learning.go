@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,7 +54,9 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 	if slices.Contains(spec.Reads, method.SettingEaseAlpha) {
 		l.EaseAlpha = method.EaseOptions{Alpha: l.EaseAlpha}.WithDefaults().Alpha
 	}
-	l.Prompts = l.Prompts.Or(spec.Prompts)
+	if p, err := spec.FitPrompts(l.Prompts, 0, 0); err == nil {
+		l.Prompts = p
+	}
 	d := l.distill().WithDefaults()
 	l.DistillTemperature = d.Temperature
 	if l.Mixing == "" && keeps {
@@ -80,11 +83,11 @@ func (l LearningOptions) copies() bool {
 
 // validate refuses what cannot be, and what would have no effect, of options with their defaults.
 func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) error {
-	prompts := l.Prompts.Given()
-	for _, s := range []struct {
-		setting string
-		given   bool
-	}{
+	type setting struct {
+		name  string
+		given bool
+	}
+	settings := []setting{
 		{method.SettingHead, l.Head != ""},
 		{method.SettingDistill, l.Distill != 0},
 		{method.SettingDistillTemperature, l.DistillTemperature != 0},
@@ -92,15 +95,13 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingAdapterScale, l.AdapterScale != 0},
 		{method.SettingAdapterDropout, l.AdapterDropout != 0},
 		{method.SettingEaseAlpha, l.EaseAlpha != 0},
-		{method.SettingPromptLength, prompts[method.SettingPromptLength]},
-		{method.SettingPromptPool, prompts[method.SettingPromptPool]},
-		{method.SettingPromptTop, prompts[method.SettingPromptTop]},
-		{method.SettingKeyWeight, prompts[method.SettingKeyWeight]},
-		{method.SettingPromptBlocks, prompts[method.SettingPromptBlocks]},
-		{method.SettingBatchwise, prompts[method.SettingBatchwise]},
-	} {
-		if s.given && !slices.Contains(spec.Reads, s.setting) {
-			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Prompts.Settings())) {
+		settings = append(settings, setting{name, true})
+	}
+	for _, s := range settings {
+		if s.given && !slices.Contains(spec.Reads, s.name) {
+			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.name, "_", " "), spec.Name)
 		}
 	}
 	if _, err := dataset.ParseAugment(l.Augment); err != nil {
@@ -119,6 +120,9 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		return Idlef("mixing has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars")
 	case !(l.MaskNew >= 0 && l.MaskNew < 1):
 		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
+	}
+	if _, err := spec.FitPrompts(l.Prompts, 0, phases); err != nil {
+		return err
 	}
 	return l.options().Validate()
 }
@@ -151,7 +155,7 @@ func (l LearningOptions) settings(s map[string]any) {
 	if l.MaskNew != 0 {
 		s["mask_new"] = l.MaskNew
 	}
-	l.promptSettings(s)
+	maps.Copy(s, l.Prompts.Settings())
 }
 
 // lesson is what there is to learn in phase t: the new classes' examples, and what the memory replays.

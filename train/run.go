@@ -162,15 +162,28 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.rows, err = r.rowsRead(); err != nil {
 		return "", err
 	}
-	options := r.o.methodOptions()
-	options.Phases = len(r.phases)
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), options); err != nil {
+	if err := r.prepareLearner(backbone.weights, len(labels)); err != nil {
 		if errors.Is(err, method.ErrMisfit) {
 			err = fmt.Errorf("%w: %w", err, ErrOptions)
 		}
 		return "", err
 	}
 	return digestOf(r.o.Settings(), r.rows, backbone.digest, fmt.Sprint(r.phases))
+}
+
+// prepareLearner makes the learner, and has the options as they take effect on the encoder.
+func (r *run) prepareLearner(w *vilt.Weights, classes int) error {
+	spec, err := method.SpecOf(r.o.Method)
+	if err != nil {
+		return err
+	}
+	if r.o.Learning.Prompts, err = spec.FitPrompts(r.o.Learning.Prompts, w.Config.Depth, len(r.phases)); err != nil {
+		return err
+	}
+	options := r.o.methodOptions()
+	options.Phases = len(r.phases)
+	r.learner, err = method.New(r.o.Method, w, classes, options)
+	return err
 }
 
 // rowsRead is the digest of the rows that decide the result. Test rows are in it whatever is evaluated.

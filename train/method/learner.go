@@ -136,8 +136,10 @@ type Spec struct {
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
 	Schedule Schedule
-	// Prompts has what it reads of them by default.
+	// Prompts has what it reads of them by default: see [Spec.FitPrompts].
 	Prompts Prompts
+	// fit fills in what depends on the number of phases, and refuses what does not go with it; nil: nothing does.
+	fit func(p Prompts, phases int) (Prompts, error)
 	// New returns a learner of classes classes in all.
 	New func(w *vilt.Weights, classes int, o Options) (Learner, error)
 }
