@@ -82,7 +82,8 @@
 //	           in its tests as well. dualprompt's training knows the phase; an answer has the nearest key among the phases
 //	           begun, where ports have untrained ones compete too. With fewer expert prompts (--prompt-pool) than phases, those
 //	           beyond share what there is, by key; more than phases are refused, as nothing would learn them.
-//	optimizer  Adam (0.9, 0.999), no decay, anew in each phase; a decay that is asked for is the classifier's alone. The rate
+//	optimizer  Adam (0.9, 0.999), no decay, anew in each phase; a decay that is asked for is of the classifier's rows of
+//	           the phase's classes alone. The rate
 //	           stays with l2p and dualprompt, and falls by epochs to nearly 0 on a cosine with coda-prompt. Gradients are not
 //	           clipped; the authors of l2p and dualprompt clip them to a length of 1.
 //

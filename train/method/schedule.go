@@ -160,6 +160,13 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		Decay: func(i int) bool {
 			return i >= n.undecayed() && len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name)
 		},
+		Decaying: func(i, values int) (from, to int) {
+			if t := trained[i]; t.Name == headRows { // those of other classes are not in the loss, which would hold them
+				width := t.Shape[1]
+				return o.ActiveFrom * width, cmp.Or(o.Active, n.Classes) * width
+			}
+			return 0, values
+		},
 	}
 	if items.Len() == 0 {
 		return errors.New("there are no examples to learn from")
