@@ -42,8 +42,8 @@ const (
 // Mixings lists the words of LearningOptions.Mixing, the default first.
 func Mixings() []string { return []string{mixingNatural, mixingBalanced} }
 
-// withDefaults fills in what the method reads.
-func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOptions {
+// withDefaults fills in what the method reads. phases is 0 where their number shows with the classes only.
+func (l LearningOptions) withDefaults(spec method.Spec, keeps bool, phases int) LearningOptions {
 	if l.Head == "" && slices.Contains(spec.Reads, method.SettingHead) {
 		l.Head = method.Heads()[0]
 	}
@@ -51,7 +51,7 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 		a := l.adapter().WithDefaults()
 		l.AdapterWidth, l.AdapterScale, l.AdapterDropout = a.Width, a.Scale, a.Dropout
 	}
-	if slices.Contains(spec.Reads, method.SettingEaseAlpha) {
+	if slices.Contains(spec.Reads, method.SettingEaseAlpha) && phases > 1 {
 		l.EaseAlpha = method.EaseOptions{Alpha: l.EaseAlpha}.WithDefaults().Alpha
 	}
 	if p, err := spec.FitPrompts(l.Prompts, 0, 0); err == nil {
@@ -66,6 +66,17 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 		l.Augment = a.String()
 	}
 	return l
+}
+
+// acrossPhases is what is asked for that is between phases: of options whose defaults are those of one phase.
+func (l LearningOptions) acrossPhases() string {
+	switch {
+	case l.Distill != 0:
+		return "distillation"
+	case l.EaseAlpha != 0:
+		return "ease alpha"
+	}
+	return ""
 }
 
 func (l LearningOptions) distill() method.Distill {
@@ -112,8 +123,8 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		return Idlef("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
 	case l.DistillTemperature != 0 && l.Distill == 0:
 		return Idlef("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
-	case l.Distill != 0 && phases == 1:
-		return Idlef("distillation has no effect in a single phase: leave it out, or choose more phases")
+	case l.acrossPhases() != "" && phases == 1:
+		return Idlef("%s has no effect in a single phase: leave it out, or choose more phases", l.acrossPhases())
 	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
 		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
 	case l.Mixing != "" && !keeps:

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset/layout"
+	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -175,6 +176,22 @@ func TestEaseRun(t *testing.T) {
 	mustRun(t, o)
 	sameRun(t, o.Out, whole.Out)
 	opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
+	single := methodRun(t, "ease")
+	single.Protocol, single.Learning = Protocol{Init: testClasses, Increment: 1}, whole.Learning // of whose phases the classes tell
+	if _, err := Run(t.Context(), single); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "ease alpha has no effect in a single phase, which these 5 classes are") {
+		t.Errorf("alpha in a single phase: %v", err)
+	}
+	single.Learning.EaseAlpha = 0
+	mustRun(t, single)
+	several := methodRun(t, "ease")
+	several.Protocol, several.Schedule.Epochs = Protocol{Init: 3, Increment: 1}, 1
+	mustRun(t, several)
+	for dir, want := range map[string]any{single.Out: nil, several.Out: 0.1} {
+		var written schemas.Run
+		if err := schemas.ReadJSON(filepath.Join(dir, "run.json"), schemas.RunHeader, &written); err != nil || written.Settings["ease_alpha"] != want {
+			t.Errorf("the settings have an alpha of %v, not %v (%v)", written.Settings["ease_alpha"], want, err)
+		}
+	}
 	for _, name := range []string{"ssf", "joint", "simplecil"} {
 		o := methodRun(t, name)
 		for i, set := range []func(*LearningOptions){

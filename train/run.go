@@ -121,8 +121,8 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.phases, err = r.o.deal(labels); err != nil {
 		return "", err
 	}
-	if r.o.Learning.Distill != 0 && len(r.phases) == 1 { // which init and increment show with the classes only
-		return "", fmt.Errorf("distillation has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", len(labels), ErrOptions)
+	if what := r.o.Learning.acrossPhases(); what != "" && len(r.phases) == 1 { // which init and increment show with the classes only
+		return "", fmt.Errorf("%s has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", what, len(labels), ErrOptions)
 	}
 	if err := r.checkRows(labels); err != nil {
 		return "", err
@@ -180,6 +180,7 @@ func (r *run) prepareLearner(w *vilt.Weights, classes int) error {
 	if r.o.Learning.Prompts, err = spec.FitPrompts(r.o.Learning.Prompts, w.Config.Depth, len(r.phases)); err != nil {
 		return err
 	}
+	r.o.Learning = r.o.Learning.withDefaults(spec, r.o.Memory.keeps(), len(r.phases))
 	options := r.o.methodOptions()
 	options.Phases = len(r.phases)
 	r.learner, err = method.New(r.o.Method, w, classes, options)
