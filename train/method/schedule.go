@@ -22,7 +22,7 @@ type Schedule struct {
 	BatchSize      int     // default 32, at most [MostBatch]
 	LearningRate   float64 // peak; default 1e-2
 	WeightDecay    float64 // of matrices; default 0.02, negative: none
-	WarmupFraction float64 // of all steps, linear from 0; the rest decays linearly to 0; default 0.1, negative: none
+	WarmupFraction float64 // of all steps, linear from 0; the rest are as Course says; default 0.1, negative: none
 	Workers        int     // goroutines that prepare examples; default 1
 	// What a method has for its own.
 	Course string  // of the rate after the warm-up: see [CourseLinear], the default
