@@ -210,3 +210,18 @@ func TestPrepend(t *testing.T) {
 		t.Errorf("where they lie they are %v", x)
 	}
 }
+
+func TestAngleOf(t *testing.T) {
+	for _, c := range []struct {
+		a, b []float32
+		want Angle
+	}{
+		{[]float32{3, 4}, []float32{6, 8}, Angle{1, 5, 10}}, {[]float32{1, 0}, []float32{1, 1}, Angle{math.Sqrt2 / 2, 1, math.Sqrt2}},
+		{[]float32{1, 0}, []float32{-2, 0}, Angle{-1, 1, 2}}, {[]float32{0, 0}, []float32{1, 1}, Angle{0, 0, math.Sqrt2}},
+	} {
+		got := AngleOf(c.a, c.b)
+		if math.Abs(got.Cos-c.want.Cos) > 1e-12 || math.Abs(got.A-c.want.A) > 1e-12 || math.Abs(got.B-c.want.B) > 1e-12 {
+			t.Errorf("of %v and %v: %+v, not %+v", c.a, c.b, got, c.want)
+		}
+	}
+}
