@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"gorgonia.org/gorgonia"
-
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
@@ -138,20 +136,6 @@ func (g *easeGolden) begun(t *testing.T, last int) *ease {
 	return m
 }
 
-// easeGradients is a solver that learns nothing.
-type easeGradients [][]float32
-
-func (g *easeGradients) Step(model []gorgonia.ValueGrad) error {
-	for _, p := range model {
-		v, err := p.Grad()
-		if err != nil {
-			return err
-		}
-		*g = append(*g, slices.Clone(v.Data().([]float32)))
-	}
-	return nil
-}
-
 // TestEaseStepAgainstPyTorch: the loss of a step of the second phase, in which its own two classes compete and no others, and
 // its gradients by all that is trained.
 func TestEaseStepAgainstPyTorch(t *testing.T) {
@@ -168,7 +152,7 @@ func TestEaseStepAgainstPyTorch(t *testing.T) {
 		}
 		batch = append(batch, s)
 	}
-	var got easeGradients
+	var got gradients
 	loss, err := m.network.Step(batch, n, &got)
 	if err != nil {
 		t.Fatal(err)

@@ -145,11 +145,8 @@ type prompter interface {
 // prompted learns prompts on a frozen encoder, and a linear classifier in which the classes of a phase compete with one another
 // alone. Queries are the encoder's own features of an example, for which it is run once more, without prompts.
 type prompted struct {
-	network  *Network
-	tuner    prompter
-	schedule Schedule
-	seed     uint64
-	phase    Phase
+	tuned
+	tuner prompter
 }
 
 var _ Learner = (*prompted)(nil)
@@ -159,7 +156,7 @@ func newPrompted(w *vilt.Weights, tuner prompter, classes int, schedule Schedule
 	if err != nil {
 		return nil, err
 	}
-	return &prompted{network: n, tuner: tuner, schedule: schedule, seed: seed}, nil
+	return &prompted{tuned{network: n, schedule: schedule, seed: seed}, tuner}, nil
 }
 
 func (m *prompted) Begin(p Phase) error {
@@ -168,20 +165,10 @@ func (m *prompted) Begin(p Phase) error {
 }
 
 func (m *prompted) Fit(ctx context.Context, l Lesson) error {
-	return m.network.Fit(ctx, m.schedule, l.Items, FitOptions{
-		Active: m.phase.Seen, ActiveFrom: m.phase.Old, Seed: m.seed<<16 + uint64(m.phase.Index), Progress: l.Progress,
-		After: l.After, Epochs: l.Epochs, From: l.From,
-	})
+	o := m.fit(l)
+	o.ActiveFrom = m.phase.Old
+	return m.network.Fit(ctx, m.schedule, l.Items, o)
 }
-
-func (m *prompted) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
-	return m.network.Infer(batch, attention)
-}
-
-func (m *prompted) BatchSize() int        { return m.schedule.BatchSize }
-func (m *prompted) Plan() Plan            { return m.network.Plan() }
-func (m *prompted) State() []*vilt.Tensor { return m.network.Trained() }
-func (m *prompted) Close() error          { return m.network.Close() }
 
 // Trained counts the rows of the classifier that are the phase's.
 func (m *prompted) Trained() int {
