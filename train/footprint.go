@@ -45,6 +45,9 @@ func (r *run) footprint() (method.Plan, error) {
 	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is not kept is made anew, and what is changed is a copy
 		each = largest
 	}
+	if spec.Asks() {
+		p.Queries = method.QueriesBytes(r.shape, learned.Samples+tested.Samples)
+	}
 	if r.o.TuneFromBlock > 0 { // the output of the blocks below
 		each += method.KeptBytes(r.shape, r.encoding.MaxText, max(learned.Patches, tested.Patches))
 	}

@@ -43,7 +43,7 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 		learns = vilt.LearnsAll
 	case n.frozen():
 		learns = vilt.LearnsHead
-	case n.query != nil:
+	case n.queries != nil:
 		return n.countPrompted(batch)
 	case n.counts() != nil:
 		return tokens, n.counts().StepFLOP(c, sequences, n.Classes)
@@ -59,11 +59,11 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 	return tokens, flop + pass(learns)
 }
 
-// countPrompted is [Count] of the two passes of a step with prompts: that of the queries, and the one that is learned, with what
-// it takes to sum prompts where they are sums.
+// countPrompted is [Count] of the two passes of a step with prompts: that of the queries which were not at hand, and the one that
+// is learned, with what it takes to sum prompts where they are sums.
 func (n *Network) countPrompted(batch []dataset.Sample) (tokens int, flop float64) {
 	sequences, tokens := sequencesOf(batch)
-	flop = n.Weights.Config.StepFLOP(sequences, 0, vilt.LearnsNothing) + n.train.encoder.PromptedFLOP(sequences, n.Classes)
+	flop = n.Weights.Config.StepFLOP(n.queries.running, 0, vilt.LearnsNothing) + n.train.encoder.PromptedFLOP(sequences, n.Classes)
 	if t, is := n.Tuner.(interface{ SumFLOP(batch int) float64 }); is {
 		flop += t.SumFLOP(len(batch))
 	}

@@ -66,8 +66,9 @@
 // The three methods of prompts are of pictures alone in their papers, and of a ViT with one class token. Here they see text and
 // picture, and the class token is the text's [CLS], which ViLT's pooler reads:
 //
-//	query      the pooled feature of the encoder as published, without prompts: a second pass over every batch, learned or
-//	           asked, without a gradient. It is not kept from epoch to epoch.
+//	query      the pooled feature of the encoder as published, without prompts: a second pass, without a gradient, over
+//	           every sample that is learned or asked. It is kept in memory, for 64 MiB of samples, and not computed again, but
+//	           for samples that are changed at random at each step.
 //	feature    with dualprompt and coda-prompt the pooled feature, under prompts; with l2p the mean of the prompts' own rows
 //	           after the final norm, which nothing pools, as published
 //	sequence   with l2p [CLS], the prompts, the other text tokens, the picture's class token, patches. Prompts have neither

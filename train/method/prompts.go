@@ -143,7 +143,7 @@ type prompter interface {
 }
 
 // prompted learns prompts on a frozen encoder, and a linear classifier in which the classes of a phase compete with one another
-// alone. Queries are the encoder's own features of an example, for which it is run once more, without prompts.
+// alone. Queries are the encoder's own features of an example, for which it is run once, without prompts: see [queries].
 type prompted struct {
 	tuned
 	tuner prompter
@@ -175,24 +175,24 @@ func (m *prompted) Trained() int {
 	return m.tuner.Trained() + (m.phase.Seen-m.phase.Old)*(m.network.Weights.Config.Width+1)
 }
 
-// ask runs the encoder without prompts over the batch that comes next, and lets the prompts be chosen. It comes before the batch
-// is loaded: all graphs lie in the same memory.
+// ask finds the queries of the batch that comes next, and lets the prompts be chosen. It comes before the batch is loaded: all
+// graphs lie in the same memory.
 func (n *Network) ask(batch []dataset.Sample, learn bool) error {
-	if n.query == nil {
+	if n.queries == nil {
 		return nil
 	}
-	out, err := n.query.infer(batch, nil)
+	queries, err := n.queries.of(batch)
 	if err != nil {
-		return fmt.Errorf("query of prompts: %w", err)
+		return err
 	}
-	n.Tuner.(prompter).Ask(out.Features, learn)
+	n.Tuner.(prompter).Ask(queries, learn)
 	return nil
 }
 
 // undecayed is how many of Trained, from the first on, weight decay passes by: prompts, for it would change those that were not
 // chosen and those that are frozen.
 func (n *Network) undecayed() int {
-	if n.query == nil {
+	if n.queries == nil {
 		return 0
 	}
 	return len(n.Tuner.Tensors())

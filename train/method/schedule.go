@@ -182,6 +182,9 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 	if n.prefix != nil {
 		loader.Items = remembered{items, n.prefix}
 	}
+	if n.queries != nil {
+		n.queries.makeRoom()
+	}
 	n.train.encoder.Packing.ActiveFrom = o.ActiveFrom
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
