@@ -49,8 +49,16 @@ func TestPromptedFLOP(t *testing.T) {
 	block, blockBack := whole(0, 0, true)
 	query := embedding + 3*block + first + pooler
 
+	// in the last block every row is looked at, and the MLP is of those that are read
+	last := func(prompts, prefix int, read float64) (forward, back float64) {
+		forward, back = whole(prompts, prefix, true)
+		skipped := 2 * 2 * (rows + b*float64(prompts) - read) * d * h
+		return forward - skipped, back - skipped
+	}
 	l2pForward, l2pBack := whole(6, 0, true)
+	l2pLast, l2pLastBack := last(6, 0, 6*b)
 	prefixed, back := whole(0, 3, true)
+	prefixedLast, backLast := last(0, 3, b)
 	_, backFirst := whole(0, 3, false)
 	five, _ := whole(0, 5, true)
 	_, fiveFirst := whole(0, 5, false)
@@ -61,13 +69,14 @@ func TestPromptedFLOP(t *testing.T) {
 		prompts      Prompts
 		want         float64
 	}{
-		{"prompts as rows, in every row of the last block, unpooled", "l2p", Prompts{Length: 2, Top: 3}, embedding + 4*(l2pForward+l2pBack) + 3*head},
+		{"prompts as rows, which alone are read of the last block, and unpooled", "l2p", Prompts{Length: 2, Top: 3},
+			embedding + 3*(l2pForward+l2pBack) + l2pLast + l2pLastBack + 3*head},
 		{"general prefixes, expert ones, a last block of first rows", "dualprompt", Prompts{Length: 3, Blocks: "1-2"},
 			embedding + five + fiveFirst + 2*(prefixed+back) + first + firstBack + 2*pooler + 3*head},
 		{"prefixes of a middle block: no way back before it", "coda-prompt", Prompts{Length: 3, Pool: 6, Blocks: "2"},
 			embedding + 2*block + prefixed + backFirst + first + firstBack + 2*pooler + 3*head + sums},
-		{"prefixes from the second block to the last, all of which is made", "coda-prompt", Prompts{Length: 3, Pool: 6, Blocks: "2-3"},
-			embedding + 2*block + prefixed + backFirst + prefixed + back + 2*pooler + 3*head + 2*sums},
+		{"prefixes to the last block, of whose MLP first rows are made", "coda-prompt", Prompts{Length: 3, Pool: 6, Blocks: "2-3"},
+			embedding + 2*block + prefixed + backFirst + prefixedLast + backLast + 2*pooler + 3*head + 2*sums},
 		{"prefixes of the first block alone", "coda-prompt", Prompts{Length: 3, Pool: 6, Blocks: "0"},
 			embedding + prefixed + backFirst + 2*(block+blockBack) + first + firstBack + 2*pooler + 3*head + sums},
 	} {

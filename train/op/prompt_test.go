@@ -48,7 +48,8 @@ func TestPromptGradients(t *testing.T) {
 		inputs []input
 	}{
 		{"prepend", NewPrepend(longer, two, d), longer.Rows, []input{m(longer.MaxRows(), d), m(pool, length*d)}},
-		{"mean of prompts", NewPromptMean(longer, d, eps), batch, []input{m(longer.MaxRows(), d), fixed(v(d)), fixed(v(d))}},
+		{"prompts only", NewPromptsOnly(longer, d), longer.PromptRows().Rows, []input{m(longer.MaxRows(), d)}},
+		{"mean of prompts", NewPromptMean(longer, d, eps), batch, []input{m(longer.PromptRows().MaxRows(), d), fixed(v(d)), fixed(v(d))}},
 		{"keys", NewKeyed(p, two, classes, d, 1.5), batch, []input{m(p.MaxBatch, classes), m(pool, d)}},
 		{"chosen", NewChosen(p, one, 6, false), batch, []input{m(pool, 6)}},
 		{"shared", NewChosen(p, nil, 6, true), batch, []input{m(1, 6)}},
@@ -204,6 +205,10 @@ func TestPrepend(t *testing.T) {
 	want := []float32{0, 1, -5, -6, -1, -2, 6, 7, 8, 9, 10, 11, 12, 13, -3, -4, -5, -6, 18, 19, 0, 0, 0, 0}
 	if !slices.Equal(out, want) {
 		t.Errorf("rows are %v", out)
+	}
+	only := make([]float32, p.PromptRows().MaxRows()*d)
+	if NewPromptsOnly(p, d).Forward(only, [][]float32{out}); !slices.Equal(only, []float32{-5, -6, -1, -2, -3, -4, -5, -6}) {
+		t.Errorf("the prompts are %v", only)
 	}
 	layer.Forward(x, [][]float32{x, pool})
 	if !slices.Equal(x[:p.Rows()*d], want[:p.Rows()*d]) {

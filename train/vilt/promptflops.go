@@ -22,8 +22,12 @@ func (e *Encoder) PromptedFLOP(batch []Sequence, classes int) (sum float64) {
 	for i, beside := range e.prefixes {
 		forward := qkv + proj + mlp + attention(beside)
 		back := qkv + proj + mlp + 2*attention(beside)
+		if i == c.Depth-1 && !e.whole { // its MLP is of the rows that are read
+			read := 2 * linear(b*max(1, prompts), c.Width, c.Hidden)
+			forward, back = forward-mlp+read, back-mlp+read
+		}
 		switch {
-		case i == c.Depth-1 && !e.whole: // all of a one-block encoder that is tuned, but for its patches, pooler and classifier
+		case i == c.Depth-1 && !e.mixed: // all of a one-block encoder that is tuned, but for its patches, pooler and classifier
 			forward = c.above(i).StepFLOP(batch, 0, LearnsNothing) - c.patchFLOP(batch) - linear(b, c.Width, c.Width)
 			back = c.above(i).StepFLOP(batch, 0, LearnsTuned) - c.patchFLOP(batch) - 2*linear(b, c.Width, c.Width) - forward
 		case i == e.constant && beside > 0: // nothing that is learned lies before its queries, keys and values
