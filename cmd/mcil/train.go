@@ -74,7 +74,7 @@ type pretrainCmd struct {
 	Seed          uint64   `default:"1" help:"Of all that is random."`
 	Force         bool     `help:"Start afresh where weights exist."`
 	JSON          bool     `help:"Print the result as JSON."`
-	scheduleFlags `embed:"" set:"batches=" set:"decaying=" set:"decays=" set:"course=" set:"warmups="`
+	scheduleFlags `kong:"embed,set='batches=',set='decaying=',set='decays=',set='course=',set='warmups='"`
 	resourceFlags
 	cacheMemory
 }
@@ -137,7 +137,7 @@ type trainCmd struct {
 	protocolFlags
 	learningFlags
 	promptFlags
-	scheduleFlags `embed:"" set:"batches=; 24 with dualprompt and 128 with coda-prompt" set:"decaying=, with l2p, dualprompt and coda-prompt of the classifier's alone, for prompts never decay" set:"decays=; none with l2p, dualprompt and coda-prompt" set:"course=, but stays with l2p and dualprompt, and falls on a cosine with coda-prompt" set:"warmups=; none with l2p, dualprompt and coda-prompt"`
+	scheduleFlags `kong:"embed,set='batches=; 24 with dualprompt and 128 with coda-prompt',set='decaying=, with l2p, dualprompt and coda-prompt of the classifier alone, for prompts never decay',set='decays=; none with l2p, dualprompt and coda-prompt',set='course=, but stays with l2p and dualprompt, and falls on a cosine with coda-prompt',set='warmups=; none with l2p, dualprompt and coda-prompt'"`
 	resourceFlags
 	cacheMemory
 }
