@@ -161,9 +161,9 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 			return i >= n.undecayed() && len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name)
 		},
 		Decaying: func(i, values int) (from, to int) {
-			if t := trained[i]; t.Name == headRows { // those of other classes are not in the loss, which would hold them
+			if t := trained[i]; t.Name == headRows { // those of classes that do not compete any more are not in the loss, which would hold them
 				width := t.Shape[1]
-				return o.ActiveFrom * width, cmp.Or(o.Active, n.Classes) * width
+				return o.ActiveFrom * width, values
 			}
 			return 0, values
 		},
