@@ -48,7 +48,7 @@ type Report struct {
 	Classes              []RunClass  `json:"classes"`                      // in the order learned
 	Split                string      `json:"split,omitempty"`              // that accuracies are of: test (the default) or validation
 	TrainedParameters    int64       `json:"trained_parameters,omitempty"` // values that steps change, classifier included
-	KeptBytes            int64       `json:"kept_bytes,omitempty"`         // what the last phase keeps for later beside the encoder: exemplars, tuned values
+	KeptBytes            int64       `json:"kept_bytes,omitempty"`         // what the last phase keeps for later beside the encoder: exemplars, tuned values; of joint, all rows
 	Gallery              string      `json:"gallery,omitempty"`            // file of masked exemplars, relative to the report
 	Program              Program     `json:"program"`
 }

@@ -195,15 +195,15 @@ func timeless(r schemas.Report) schemas.Report {
 	return r
 }
 
-// timelessLog is a log without what a clock says, and without the number of threads.
-func timelessLog(t *testing.T, log []byte) (out []byte) {
+// timelessLog is a log without what a clock says, without the number of threads, and without what else work names.
+func timelessLog(t *testing.T, log []byte, work ...string) (out []byte) {
 	t.Helper()
 	for line := range bytes.Lines(log) {
 		var l map[string]any
 		if err := json.Unmarshal(line, &l); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"seconds", "wait_seconds", "peak_flop_per_second", "threads"} {
+		for _, key := range append([]string{"seconds", "wait_seconds", "peak_flop_per_second", "threads"}, work...) {
 			if v, ok := l[key].(float64); !ok || v < 0 {
 				t.Errorf("the log's %s is %v", key, l[key])
 			}
@@ -218,8 +218,8 @@ func timelessLog(t *testing.T, log []byte) (out []byte) {
 	return out
 }
 
-// sameRun fails unless two run folders hold the same results to the byte, times apart.
-func sameRun(t *testing.T, got, want string) {
+// sameRun fails unless two run folders hold the same results to the byte, times apart, and of the log what work names.
+func sameRun(t *testing.T, got, want string, work ...string) {
 	t.Helper()
 	var a, b schemas.Report
 	for dir, r := range map[string]*schemas.Report{got: &a, want: &b} {
@@ -241,7 +241,7 @@ func sameRun(t *testing.T, got, want string) {
 			continue
 		}
 		if name == "log.jsonl" {
-			x, y = timelessLog(t, x), timelessLog(t, y)
+			x, y = timelessLog(t, x, work...), timelessLog(t, y, work...)
 		}
 		if errX != nil || errY != nil || !bytes.Equal(x, y) {
 			t.Errorf("%s differs (%v, %v)", name, errX, errY)

@@ -45,6 +45,9 @@ func (r *run) footprint() (method.Plan, error) {
 	if kept > r.o.CacheBytes || r.o.Learning.copies() { // what is not kept is made anew, and what is changed is a copy
 		each = largest
 	}
+	if spec.Asks() {
+		p.Queries = method.QueriesBytes(r.shape, learned.Samples+tested.Samples)
+	}
 	if r.o.TuneFromBlock > 0 { // the output of the blocks below
 		each += method.KeptBytes(r.shape, r.encoding.MaxText, max(learned.Patches, tested.Patches))
 	}
@@ -64,6 +67,22 @@ func (r *run) footprint() (method.Plan, error) {
 	p.Selection = r.selecting(int64(learned.Patches), min(of.Samples, r.learner.BatchSize()), learned.Largest)
 	_, p.Garbage = collecting(p.Total())
 	return p, nil
+}
+
+// wholeBytes is what the train rows of all classes would take as raw exemplars of codec raw: three bytes a pixel, by the sizes
+// that rows record, and two a token.
+func (r *run) wholeBytes() (n int64, err error) {
+	rows, e := r.data.Splits[dataset.Train], r.encoding
+	for _, labels := range r.phases {
+		for _, i := range dataset.OfClasses(rows, labels...) {
+			x, err := e.Extent(rows, []int{i})
+			if err != nil {
+				return 0, err
+			}
+			n += int64(x.Patches*3*e.Processor.Patch*e.Processor.Patch + 2*len(e.Tokenizer.Encode(rows.Caption(i), e.MaxText)))
+		}
+	}
+	return n, nil
 }
 
 // selecting is what making exemplars holds at most: samples of a batch as they will be stored, and attention.

@@ -71,6 +71,7 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 		log.step(s)
 		r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
 	}
+	lesson.Means = func(done, total int) { r.tell(stage+": means", done, total, "") }
 	lesson.After = func(epochs int, solver []*vilt.Tensor) error {
 		log.flush() // a line goes before the epoch counts
 		return r.saveHalfway(t, epochs, solver, spent{pace.whole, before + time.Since(start)})

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -41,8 +42,8 @@ const (
 // Mixings lists the words of LearningOptions.Mixing, the default first.
 func Mixings() []string { return []string{mixingNatural, mixingBalanced} }
 
-// withDefaults fills in what the method reads.
-func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOptions {
+// withDefaults fills in what the method reads. phases is 0 where their number shows with the classes only.
+func (l LearningOptions) withDefaults(spec method.Spec, keeps bool, phases int) LearningOptions {
 	if l.Head == "" && slices.Contains(spec.Reads, method.SettingHead) {
 		l.Head = method.Heads()[0]
 	}
@@ -50,10 +51,12 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 		a := l.adapter().WithDefaults()
 		l.AdapterWidth, l.AdapterScale, l.AdapterDropout = a.Width, a.Scale, a.Dropout
 	}
-	if slices.Contains(spec.Reads, method.SettingEaseAlpha) {
+	if slices.Contains(spec.Reads, method.SettingEaseAlpha) && phases > 1 {
 		l.EaseAlpha = method.EaseOptions{Alpha: l.EaseAlpha}.WithDefaults().Alpha
 	}
-	l.Prompts = l.Prompts.Or(spec.Prompts)
+	if p, err := spec.FitPrompts(l.Prompts, 0, 0); err == nil {
+		l.Prompts = p
+	}
 	d := l.distill().WithDefaults()
 	l.DistillTemperature = d.Temperature
 	if l.Mixing == "" && keeps {
@@ -63,6 +66,17 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool) LearningOpti
 		l.Augment = a.String()
 	}
 	return l
+}
+
+// acrossPhases is what is asked for that is between phases: of options whose defaults are those of one phase.
+func (l LearningOptions) acrossPhases() string {
+	switch {
+	case l.Distill != 0:
+		return "distillation"
+	case l.EaseAlpha != 0:
+		return "ease alpha"
+	}
+	return ""
 }
 
 func (l LearningOptions) distill() method.Distill {
@@ -80,11 +94,11 @@ func (l LearningOptions) copies() bool {
 
 // validate refuses what cannot be, and what would have no effect, of options with their defaults.
 func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) error {
-	prompts := l.Prompts.Given()
-	for _, s := range []struct {
-		setting string
-		given   bool
-	}{
+	type setting struct {
+		name  string
+		given bool
+	}
+	settings := []setting{
 		{method.SettingHead, l.Head != ""},
 		{method.SettingDistill, l.Distill != 0},
 		{method.SettingDistillTemperature, l.DistillTemperature != 0},
@@ -92,15 +106,13 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingAdapterScale, l.AdapterScale != 0},
 		{method.SettingAdapterDropout, l.AdapterDropout != 0},
 		{method.SettingEaseAlpha, l.EaseAlpha != 0},
-		{method.SettingPromptLength, prompts[method.SettingPromptLength]},
-		{method.SettingPromptPool, prompts[method.SettingPromptPool]},
-		{method.SettingPromptTop, prompts[method.SettingPromptTop]},
-		{method.SettingKeyWeight, prompts[method.SettingKeyWeight]},
-		{method.SettingPromptBlocks, prompts[method.SettingPromptBlocks]},
-		{method.SettingBatchwise, prompts[method.SettingBatchwise]},
-	} {
-		if s.given && !slices.Contains(spec.Reads, s.setting) {
-			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.setting, "_", " "), spec.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Prompts.Settings())) {
+		settings = append(settings, setting{name, true})
+	}
+	for _, s := range settings {
+		if s.given && !slices.Contains(spec.Reads, s.name) {
+			return Idlef("%s has no effect with method %s: leave it out", strings.ReplaceAll(s.name, "_", " "), spec.Name)
 		}
 	}
 	if _, err := dataset.ParseAugment(l.Augment); err != nil {
@@ -111,14 +123,17 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		return Idlef("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
 	case l.DistillTemperature != 0 && l.Distill == 0:
 		return Idlef("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
-	case l.Distill != 0 && phases == 1:
-		return Idlef("distillation has no effect in a single phase: leave it out, or choose more phases")
+	case l.acrossPhases() != "" && phases == 1:
+		return Idlef("%s has no effect in a single phase: leave it out, or choose more phases", l.acrossPhases())
 	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
 		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
 	case l.Mixing != "" && !keeps:
 		return Idlef("mixing has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars")
 	case !(l.MaskNew >= 0 && l.MaskNew < 1):
 		return fmt.Errorf("share of new examples that is masked: %g: must be from 0 to below 1", l.MaskNew)
+	}
+	if _, err := spec.FitPrompts(l.Prompts, 0, phases); err != nil {
+		return err
 	}
 	return l.options().Validate()
 }
@@ -151,7 +166,7 @@ func (l LearningOptions) settings(s map[string]any) {
 	if l.MaskNew != 0 {
 		s["mask_new"] = l.MaskNew
 	}
-	l.promptSettings(s)
+	maps.Copy(s, l.Prompts.Settings())
 }
 
 // lesson is what there is to learn in phase t: the new classes' examples, and what the memory replays.

@@ -97,7 +97,7 @@ func (o Options) WithDefaults() Options {
 	o.Schedule = spec.ScheduleOf(o.Schedule)
 	o.Protocol = o.Protocol.withDefaults()
 	o.Memory = o.Memory.WithDefaults()
-	o.Learning = o.Learning.withDefaults(spec, o.Memory.keeps())
+	o.Learning = o.Learning.withDefaults(spec, o.Memory.keeps(), o.Phases)
 	return o
 }
 

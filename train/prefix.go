@@ -31,8 +31,11 @@ func (r *run) keepPrefix() error {
 }
 
 // emptyPrefix makes room in the run's own cache, where it is full: most of what a phase has put there is of train rows that no
-// other phase reads.
+// other phase reads. One that learns all rows in each phase reads them again, so what is there is left to it.
 func (r *run) emptyPrefix() error {
+	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
+		return nil
+	}
 	if !errors.Is(r.prefix.Stats().Stopped, cache.ErrFull) {
 		return nil
 	}

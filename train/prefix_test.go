@@ -129,6 +129,14 @@ func TestPrefixMakesRoom(t *testing.T) {
 			}
 		}
 	}
+	all := methodRun(t, "joint") // whose later phases read the same rows
+	all.Pictures.Bytes = small.Pictures.Bytes
+	byPhase = entries(all)
+	for _, path := range byPhase[0] {
+		if !slices.Contains(byPhase[2], path) {
+			t.Errorf("joint: %s is gone", path)
+		}
+	}
 	// whole pictures alone, which herding asks for, and the test rows
 	whole, changed := testRun(t), testRun(t)
 	whole.Memory.Repair, changed.Memory.Repair = -1, -1

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mcil/mcil/dataset/layout"
+	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train/method"
 )
 
@@ -118,6 +119,9 @@ func TestJointRun(t *testing.T) {
 			}
 		}
 	}
+	if want := rawBytes(t, whole); r.KeptBytes != want {
+		t.Errorf("%d bytes are kept, and the rows learned would be %d as raw exemplars", r.KeptBytes, want)
+	}
 	o := methodRun(t, "joint")
 	stopAt(t, o, "phase 2 of 3: learn")
 	stopAt(t, o, "phase 3 of 3: test")
@@ -128,18 +132,40 @@ func TestJointRun(t *testing.T) {
 	}
 }
 
+// rawBytes is what a run with a memory of raw exemplars large enough for all train rows keeps of them.
+func rawBytes(t *testing.T, o Options) int64 {
+	t.Helper()
+	o.Out, o.Method, o.Schedule.Epochs = filepath.Join(t.TempDir(), "run"), "linear", 1
+	o.Memory = MemoryOptions{Exemplars: "raw", Budget: 10 * testTrain, Repair: -1}
+	phases := mustRun(t, o).Phases
+	last := phases[len(phases)-1]
+	if last.ExemplarsPerClass != testTrain {
+		t.Fatalf("%g exemplars a class", last.ExemplarsPerClass)
+	}
+	return last.MemoryUsedBytes
+}
+
 // TestEaseRun: a run goes on to the same bytes, keeps what it says, and can be opened as it was after any phase.
 func TestEaseRun(t *testing.T) {
 	whole := methodRun(t, "ease")
 	whole.Learning.AdapterWidth, whole.Learning.EaseAlpha = 4, -1
+	var means []string
+	whole.Progress = func(e Event) {
+		if strings.HasSuffix(e.Stage, ": means") {
+			means = append(means, fmt.Sprint(e.Stage, " ", e.Done, "/", e.Total))
+		}
+	}
 	r := mustRun(t, whole)
 	checkReport(t, r)
+	if batches := (testTrain + 7) / 8; len(means) != 5*batches || means[len(means)-1] != fmt.Sprintf("phase 3 of 3: means %d/%d", batches, batches) {
+		t.Errorf("of means it tells %q", means)
+	}
 	adapter := 2 * (2*4*24 + 4 + 24) // in each of two blocks
-	means := 24 * (3*1 + 1*2 + 1*3)  // of each phase's classes, in so many subspaces
+	rows := 24 * (3*1 + 1*2 + 1*3)   // of each phase's classes, in so many subspaces
 	if want := int64(adapter + 24 + 1); r.TrainedParameters != want {
 		t.Errorf("%d values are trained, not %d", r.TrainedParameters, want)
 	}
-	if want := int64(4 * (3*adapter + means + 1)); r.KeptBytes != want {
+	if want := int64(4 * (3*adapter + rows + 1)); r.KeptBytes != want {
 		t.Errorf("%d bytes are kept, not %d", r.KeptBytes, want)
 	}
 	o := methodRun(t, "ease")
@@ -150,6 +176,22 @@ func TestEaseRun(t *testing.T) {
 	mustRun(t, o)
 	sameRun(t, o.Out, whole.Out)
 	opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
+	single := methodRun(t, "ease")
+	single.Protocol, single.Learning = Protocol{Init: testClasses, Increment: 1}, whole.Learning // of whose phases the classes tell
+	if _, err := Run(t.Context(), single); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "ease alpha has no effect in a single phase, which these 5 classes are") {
+		t.Errorf("alpha in a single phase: %v", err)
+	}
+	single.Learning.EaseAlpha = 0
+	mustRun(t, single)
+	several := methodRun(t, "ease")
+	several.Protocol, several.Schedule.Epochs = Protocol{Init: 3, Increment: 1}, 1
+	mustRun(t, several)
+	for dir, want := range map[string]any{single.Out: nil, several.Out: 0.1} {
+		var written schemas.Run
+		if err := schemas.ReadJSON(filepath.Join(dir, "run.json"), schemas.RunHeader, &written); err != nil || written.Settings["ease_alpha"] != want {
+			t.Errorf("the settings have an alpha of %v, not %v (%v)", written.Settings["ease_alpha"], want, err)
+		}
+	}
 	for _, name := range []string{"ssf", "joint", "simplecil"} {
 		o := methodRun(t, name)
 		for i, set := range []func(*LearningOptions){

@@ -121,8 +121,8 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.phases, err = r.o.deal(labels); err != nil {
 		return "", err
 	}
-	if r.o.Learning.Distill != 0 && len(r.phases) == 1 { // which init and increment show with the classes only
-		return "", fmt.Errorf("distillation has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", len(labels), ErrOptions)
+	if what := r.o.Learning.acrossPhases(); what != "" && len(r.phases) == 1 { // which init and increment show with the classes only
+		return "", fmt.Errorf("%s has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", what, len(labels), ErrOptions)
 	}
 	if err := r.checkRows(labels); err != nil {
 		return "", err
@@ -162,15 +162,29 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.rows, err = r.rowsRead(); err != nil {
 		return "", err
 	}
-	options := r.o.methodOptions()
-	options.Phases = len(r.phases)
-	if r.learner, err = method.New(r.o.Method, backbone.weights, len(labels), options); err != nil {
+	if err := r.prepareLearner(backbone.weights, len(labels)); err != nil {
 		if errors.Is(err, method.ErrMisfit) {
 			err = fmt.Errorf("%w: %w", err, ErrOptions)
 		}
 		return "", err
 	}
 	return digestOf(r.o.Settings(), r.rows, backbone.digest, fmt.Sprint(r.phases))
+}
+
+// prepareLearner makes the learner, and has the options as they take effect on the encoder.
+func (r *run) prepareLearner(w *vilt.Weights, classes int) error {
+	spec, err := method.SpecOf(r.o.Method)
+	if err != nil {
+		return err
+	}
+	if r.o.Learning.Prompts, err = spec.FitPrompts(r.o.Learning.Prompts, w.Config.Depth, len(r.phases)); err != nil {
+		return err
+	}
+	r.o.Learning = r.o.Learning.withDefaults(spec, r.o.Memory.keeps(), len(r.phases))
+	options := r.o.methodOptions()
+	options.Phases = len(r.phases)
+	r.learner, err = method.New(r.o.Method, w, classes, options)
+	return err
 }
 
 // rowsRead is the digest of the rows that decide the result. Test rows are in it whatever is evaluated.
@@ -286,22 +300,29 @@ func (r *run) tell(stage string, done, total int, note string) {
 	}
 }
 
-// keptBytes is what later phases need beside the encoder: exemplars as they are stored, and the learner's state, in float32.
-func (r *run) keptBytes() int64 {
-	n := 4 * int64(method.Values(r.learner.State()))
+// keptBytes is what later phases need beside the encoder: exemplars as they are stored, and the learner's state, in float32. One
+// that learns all rows anew needs those, as raw exemplars, and no state.
+func (r *run) keptBytes() (n int64, err error) {
+	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
+		return r.wholeBytes()
+	}
 	for _, e := range r.store.All() {
 		n += memory.CostOf(e).StoredBytes
 	}
-	return n
+	return n + 4*int64(method.Values(r.learner.State())), nil
 }
 
 // finish writes the gallery and, last, the report.
 func (r *run) finish() (schemas.Report, error) {
+	kept, err := r.keptBytes()
+	if err != nil {
+		return schemas.Report{}, err
+	}
 	report := schemas.Report{
 		Header: schemas.ReportHeader, Method: r.o.Method, Exemplars: r.o.Memory.Exemplars, Seed: r.o.Seed,
 		AccuracyMatrix: r.matrix, MacroAverageAccuracy: r.matrix.MacroAverage(), Forgetting: r.matrix.Forgetting(),
 		CodaForgetting: r.matrix.CodaForgetting(), Phases: r.reports, Split: r.o.Evaluate,
-		TrainedParameters: int64(r.learner.Trained()), KeptBytes: r.keptBytes(), Program: r.o.Program,
+		TrainedParameters: int64(r.learner.Trained()), KeptBytes: kept, Program: r.o.Program,
 	}
 	pooled := make([]float64, len(r.reports))
 	for t, p := range r.reports {

@@ -163,7 +163,7 @@ func optionsOf(settings map[string]any) (Options, error) {
 		AdapterWidth                       int      `json:"adapter_width"`
 		AdapterScale                       float64  `json:"adapter_scale"`
 		EaseAlpha                          *float64 `json:"ease_alpha"`
-		promptsOf
+		method.Prompts
 	}
 	b, err := json.Marshal(settings)
 	if err == nil {
@@ -175,7 +175,7 @@ func optionsOf(settings map[string]any) (Options, error) {
 	o := Options{
 		Data: s.Data, Weights: s.Weights, Method: s.Method, Model: s.Model, Seed: s.Seed, MaxText: s.MaxText,
 		TuneFromBlock: s.TuneFromBlock, ApplyOrientation: s.Orient,
-		Learning: LearningOptions{Head: s.Head, AdapterWidth: s.AdapterWidth, AdapterScale: s.AdapterScale, Prompts: method.Prompts(s.promptsOf)},
+		Learning: LearningOptions{Head: s.Head, AdapterWidth: s.AdapterWidth, AdapterScale: s.AdapterScale, Prompts: s.Prompts},
 	}
 	if s.EaseAlpha != nil {
 		o.Learning.EaseAlpha = orNone(*s.EaseAlpha)

@@ -24,7 +24,7 @@ func flagValues() map[string][]string {
 		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
 		"classes": {"n01*"}, "order": {"natural", "7"}, "weights": {"w"}, "model": {"small"}, "max-text": {"60"}, "exif-orientation": {""},
 		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
-		"prompt-length": {"7"}, "prompt-pool": {"30"}, "prompt-top": {"2"}, "key-weight": {"0", "0.5"}, "prompt-blocks": {"1", "0-1"}, "batchwise": {""},
+		"prompt-length": {"7"}, "prompt-pool": {"30", "7"}, "prompt-top": {"2"}, "key-weight": {"0", "0.5"}, "prompt-blocks": {"1", "0-1"}, "batchwise": {""},
 		"adapter-width": {"32"}, "adapter-scale": {"1"}, "adapter-dropout": {"0", "0.5"}, "ease-alpha": {"0", "1"},
 		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
 	}
@@ -105,15 +105,15 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 		}
 	}
 	for m, want := range map[string]int{ // of the values above
-		"ssf":         14, // it has no adapters and no prompts
-		"linear":      15, // nor blocks to tune
-		"finetune":    45, // nor a memory, nor what is said of one
-		"joint":       47, // nor what it said before
-		"simplecil":   60, // nor steps, nor a classifier
-		"ease":        44, // adapters, and no memory, classifier or distillation
+		"ssf":         15, // it has no adapters and no prompts
+		"linear":      16, // nor blocks to tune
+		"finetune":    46, // nor a memory, nor what is said of one
+		"joint":       48, // nor what it said before
+		"simplecil":   61, // nor steps, nor a classifier
+		"ease":        45, // adapters, and no memory, classifier or distillation
 		"l2p":         44, // prompts instead of adapters, of no block
-		"dualprompt":  44, // the same, of blocks, and as many as it says
-		"coda-prompt": 46, // nor keys that are pulled
+		"dualprompt":  45, // the same, of blocks, and no more than there are phases
+		"coda-prompt": 47, // nor keys that are pulled, and as many as there are phases
 	} {
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)

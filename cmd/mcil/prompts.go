@@ -9,7 +9,7 @@ import (
 // promptFlags are settings of methods that learn prompts. Each method has its own defaults, which are published ones.
 type promptFlags struct {
 	PromptLength *int     `placeholder:"N" help:"Rows of a prompt; of prefixes, of keys and values each. Default: 5 with l2p and dualprompt, 4 with coda-prompt."`
-	PromptPool   *int     `placeholder:"N" help:"Prompts to choose from. Default: 10 with l2p, one a phase with dualprompt, 100 components with coda-prompt."`
+	PromptPool   *int     `placeholder:"N" help:"Prompts to choose from. Default: 10 with l2p, one a phase (and no more) with dualprompt, 100 components with coda-prompt."`
 	PromptTop    *int     `placeholder:"N" help:"Prompts that an example takes, with l2p. Default: 5."`
 	KeyWeight    *float64 `placeholder:"WEIGHT" help:"Weight in the loss of the pull of chosen keys to queries, with l2p and dualprompt; 0: none. Default: 0.1."`
 	PromptBlocks string   `placeholder:"FIRST-LAST" help:"Blocks with prefixes, counted from 0. Default: 2-4 with dualprompt, with general ones in those before, and 0-4 with coda-prompt, as far as there are so many."`

@@ -16,11 +16,12 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-// scheduleFlags are flags of both verbs that learn. What is left out is the method's own default: see method.Schedule.
+// scheduleFlags are flags of both verbs that learn, each of which sets the words in which they differ. What is left out is the
+// method's own default: see method.Schedule.
 type scheduleFlags struct {
-	BatchSize   *int     `placeholder:"N" help:"Examples a step. Default: 32; 24 with dualprompt and 128 with coda-prompt."`
-	WeightDecay *float64 `placeholder:"DECAY" help:"Decoupled weight decay of matrices; 0: none. Default: 0.02; none with l2p, dualprompt and coda-prompt."`
-	Warmup      *float64 `placeholder:"SHARE" help:"Share of the steps in which the rate rises; it then falls linearly; 0: none. Default: 0.1; none with l2p, dualprompt and coda-prompt."`
+	BatchSize   *int     `placeholder:"N" help:"Examples a step. Default: 32${batches}."`
+	WeightDecay *float64 `placeholder:"DECAY" help:"Decoupled weight decay of matrices${decaying}; 0: none. Default: 0.02${decays}."`
+	Warmup      *float64 `placeholder:"SHARE" help:"Share of the steps in which the rate rises; it then falls linearly${course}; 0: none. Default: 0.1${warmups}."`
 }
 
 // schedule says 0 in the way of method.Schedule, whose zero is the default.
@@ -61,19 +62,19 @@ func (f scheduleFlags) validate(epochs *int, learningRate *float64) error {
 }
 
 type pretrainCmd struct {
-	Data         string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
-	Out          string   `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
-	Classes      string   `placeholder:"GLOB,…" help:"Base classes by wnid or name, such as 'n9*'; !GLOB takes out. Default: all."`
-	Model        string   `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape: tiny, small or vilt-b32."`
-	Epochs       *int     `placeholder:"N" help:"Passes over the data. Default: 20."`
-	LearningRate *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Default: 0.001."`
-	Drop         float64  `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
-	MaxText      int      `placeholder:"N" help:"Tokens that captions are cut to, and text positions of the model. Default: as many as the shape has."`
-	Orient       bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
-	Seed         uint64   `default:"1" help:"Of all that is random."`
-	Force        bool     `help:"Start afresh where weights exist."`
-	JSON         bool     `help:"Print the result as JSON."`
-	scheduleFlags
+	Data          string   `required:"" placeholder:"DATASET" help:"Dataset made by mcil build."`
+	Out           string   `required:"" placeholder:"WEIGHTS" help:"Folder of weights to make."`
+	Classes       string   `placeholder:"GLOB,…" help:"Base classes by wnid or name, such as 'n9*'; !GLOB takes out. Default: all."`
+	Model         string   `default:"tiny" enum:"tiny,small,vilt-b32" help:"Shape: tiny, small or vilt-b32."`
+	Epochs        *int     `placeholder:"N" help:"Passes over the data. Default: 20."`
+	LearningRate  *float64 `placeholder:"RATE" help:"Peak learning rate of AdamW. Default: 0.001."`
+	Drop          float64  `default:"0.4" help:"Share of patches and tokens left out of each example at random; 0: none."`
+	MaxText       int      `placeholder:"N" help:"Tokens that captions are cut to, and text positions of the model. Default: as many as the shape has."`
+	Orient        bool     `name:"exif-orientation" help:"Turn pictures as their EXIF orientation says. ViLT's own reader does not."`
+	Seed          uint64   `default:"1" help:"Of all that is random."`
+	Force         bool     `help:"Start afresh where weights exist."`
+	JSON          bool     `help:"Print the result as JSON."`
+	scheduleFlags `kong:"embed,set='batches=',set='decaying=',set='decays=',set='course=',set='warmups='"`
 	resourceFlags
 	cacheMemory
 }
@@ -136,7 +137,7 @@ type trainCmd struct {
 	protocolFlags
 	learningFlags
 	promptFlags
-	scheduleFlags
+	scheduleFlags `kong:"embed,set='batches=; 24 with dualprompt and 128 with coda-prompt',set='decaying=, with l2p, dualprompt and coda-prompt of the classifier alone, for prompts never decay',set='decays=; none with l2p, dualprompt and coda-prompt',set='course=, but stays with l2p and dualprompt, and falls on a cosine with coda-prompt',set='warmups=; none with l2p, dualprompt and coda-prompt'"`
 	resourceFlags
 	cacheMemory
 }

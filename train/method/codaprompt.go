@@ -14,14 +14,16 @@ func codaPrompt() Spec {
 		Schedule: promptSchedule(Schedule{Epochs: 50, BatchSize: 128, LearningRate: 1e-3, Course: CourseCosine}),
 		Prompts:  Prompts{Length: 4, Pool: 100, Blocks: "0-4"},
 	}
+	s.fit = func(p Prompts, phases int) (Prompts, error) {
+		if p.Pool < phases {
+			return p, misfit("prompt-pool: %d components for %d phases: there must be one each or more", p.Pool, phases)
+		}
+		return p, nil
+	}
 	s.New = func(w *vilt.Weights, classes int, o Options) (Learner, error) {
-		p := o.Prompts.Or(s.Prompts)
-		first, last, err := p.blocks(w.Config, s.Prompts.Blocks)
+		p, first, last, err := s.prompts(w.Config, o)
 		if err != nil {
 			return nil, err
-		}
-		if p.Pool < o.phases() {
-			return nil, misfit("prompt pool: %d components for %d phases: there must be one each or more", p.Pool, o.phases())
 		}
 		t := tune.NewCODAPrompt(w.Config, o.Seed, tune.CODAPromptOptions{Pool: p.Pool, Phases: o.phases(), Length: p.Length, First: first, Last: last})
 		return newPrompted(w, t, classes, s.ScheduleOf(o.Schedule), o.Seed)

@@ -43,7 +43,7 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 		learns = vilt.LearnsAll
 	case n.frozen():
 		learns = vilt.LearnsHead
-	case n.query != nil:
+	case n.queries != nil:
 		return n.countPrompted(batch)
 	case n.counts() != nil:
 		return tokens, n.counts().StepFLOP(c, sequences, n.Classes)
@@ -59,15 +59,13 @@ func (n *Network) count(batch []dataset.Sample, old int) (tokens int, flop float
 	return tokens, flop + pass(learns)
 }
 
-// countPrompted is [Count] of the two passes of a step with prompts: that of the queries, and the one that is learned, in which
-// prompts are rows of the sequence. Not counted is what the other rows do with prefixes, and what the last block does for rows
-// of prompts beyond what it does for the first row alone.
+// countPrompted is [Count] of the two passes of a step with prompts: that of the queries which were not at hand, and the one that
+// is learned, with what it takes to sum prompts where they are sums.
 func (n *Network) countPrompted(batch []dataset.Sample) (tokens int, flop float64) {
-	c := n.Weights.Config
 	sequences, tokens := sequencesOf(batch)
-	flop = c.StepFLOP(sequences, 0, vilt.LearnsNothing)
-	for i := range sequences {
-		sequences[i].Text += n.train.encoder.Packing.Prompts
+	flop = n.Weights.Config.StepFLOP(n.queries.running, 0, vilt.LearnsNothing) + n.train.encoder.PromptedFLOP(sequences, n.Classes)
+	if t, is := n.Tuner.(interface{ SumFLOP(batch int) float64 }); is {
+		flop += t.SumFLOP(len(batch))
 	}
-	return tokens, flop + c.StepFLOP(sequences, n.Classes, vilt.LearnsTuned)
+	return tokens, flop
 }

@@ -66,8 +66,9 @@
 // The three methods of prompts are of pictures alone in their papers, and of a ViT with one class token. Here they see text and
 // picture, and the class token is the text's [CLS], which ViLT's pooler reads:
 //
-//	query      the pooled feature of the encoder as published, without prompts: a second pass over every batch, learned or
-//	           asked, without a gradient. It is not kept from epoch to epoch.
+//	query      the pooled feature of the encoder as published, without prompts: a second pass, without a gradient, over
+//	           every sample that is learned or asked. It is kept in memory, for 64 MiB of samples, and not computed again, but
+//	           for samples that are changed at random at each step.
 //	feature    with dualprompt and coda-prompt the pooled feature, under prompts; with l2p the mean of the prompts' own rows
 //	           after the final norm, which nothing pools, as published
 //	sequence   with l2p [CLS], the prompts, the other text tokens, the picture's class token, patches. Prompts have neither
@@ -81,8 +82,9 @@
 //	           and which is off here, all examples of a training batch take the prompts that most of them would; PILOT does so
 //	           in its tests as well. dualprompt's training knows the phase; an answer has the nearest key among the phases
 //	           begun, where ports have untrained ones compete too. With fewer expert prompts (--prompt-pool) than phases, those
-//	           beyond share what there is, by key.
-//	optimizer  Adam (0.9, 0.999), no decay, anew in each phase; a decay that is asked for is the classifier's alone. The rate
+//	           beyond share what there is, by key; more than phases are refused, as nothing would learn them.
+//	optimizer  Adam (0.9, 0.999), no decay, anew in each phase; a decay that is asked for is of the classifier's rows of
+//	           the phase's classes alone. The rate
 //	           stays with l2p and dualprompt, and falls by epochs to nearly 0 on a cosine with coda-prompt. Gradients are not
 //	           clipped; the authors of l2p and dualprompt clip them to a length of 1.
 //
@@ -96,7 +98,8 @@
 //	             to 4; 50 epochs of batches of 128 at 0.001; no penalty on components that are not orthogonal. New ones are
 //	             made orthogonal to the span of the old, of which the authors subtract projections one by one.
 //
-// An encoder with fewer blocks than the defaults name has prompts in those that it has.
+// An encoder with fewer blocks than the defaults name has prompts in those that it has, which run.json tells. Blocks that are
+// given and are not there are refused.
 //
 // # Blocks that are not tuned
 //

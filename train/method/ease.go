@@ -139,7 +139,7 @@ func (m *ease) Trained() int {
 	return Values(m.adapter.Tensors()) + (p.Seen-p.Old)*m.width() + 1
 }
 
-// Fit learns the adapter, by steps, and then the means of the new classes under all adapters, which is told as no step.
+// Fit learns the adapter, by steps, and then the means of the new classes under all adapters, which are told as no steps.
 func (m *ease) Fit(ctx context.Context, l Lesson) error {
 	m.directions = nil
 	t := m.last()
@@ -150,18 +150,23 @@ func (m *ease) Fit(ctx context.Context, l Lesson) error {
 	if err != nil {
 		return err
 	}
-	return m.represent(ctx, l.Fresh)
+	return m.represent(ctx, l)
 }
 
 // represent makes the means of the phase's classes under every adapter.
-func (m *ease) represent(ctx context.Context, fresh dataset.Items) error {
+func (m *ease) represent(ctx context.Context, l Lesson) error {
 	t := m.last()
 	p, d := m.phases[t], m.width()
 	n, width := p.Seen-p.Old, (t+1)*d
-	means, err := meansOf(ctx, fresh, m.schedule, p, width, func(batch []dataset.Sample, s Step) ([]float32, Step, error) {
+	progress := func(s Step) {
+		if l.Means != nil {
+			l.Means(s.Done, s.Total)
+		}
+	}
+	means, err := meansOf(ctx, l.Fresh, m.schedule, p, width, func(batch []dataset.Sample, s Step) ([]float32, Step, error) {
 		out, err := m.forwards(batch, nil)
 		return out.Features, s, err
-	}, nil)
+	}, progress)
 	if err != nil {
 		return err
 	}

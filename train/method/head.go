@@ -31,6 +31,9 @@ func Heads() []string { return []string{HeadLinear, HeadCosine, HeadMLP} }
 // exemplars) the average accuracy is 42.7 % from 16 and 37.5 % from 1.
 const firstSigma = 16
 
+// headRows is the tensor with a row for each class.
+const headRows = "head.weight"
+
 // headTensors makes a classifier's tensors.
 func headTensors(kind string, c vilt.Config, classes int, seed uint64) ([]*vilt.Tensor, error) {
 	d := c.Width
@@ -53,13 +56,13 @@ func headTensors(kind string, c vilt.Config, classes int, seed uint64) ([]*vilt.
 	}
 	switch kind {
 	case HeadLinear:
-		return []*vilt.Tensor{zeros("head.weight", classes, d), zeros("head.bias", classes)}, nil
+		return []*vilt.Tensor{zeros(headRows, classes, d), zeros("head.bias", classes)}, nil
 	case HeadCosine:
-		return []*vilt.Tensor{drawn("head.weight", classes, d), filled(zeros("head.sigma", 1), firstSigma)}, nil
+		return []*vilt.Tensor{drawn(headRows, classes, d), filled(zeros("head.sigma", 1), firstSigma)}, nil
 	case HeadMLP:
 		return []*vilt.Tensor{
 			drawn("head.hidden.weight", 2*d, d), zeros("head.hidden.bias", 2*d), filled(zeros("head.norm.weight", 2*d), 1), zeros("head.norm.bias", 2*d),
-			zeros("head.weight", classes, 2*d), zeros("head.bias", classes),
+			zeros(headRows, classes, 2*d), zeros("head.bias", classes),
 		}, nil
 	}
 	return nil, fmt.Errorf("classifier %q: unknown: use one of %v", kind, Heads())

@@ -1,8 +1,6 @@
 package method
 
 import (
-	"fmt"
-
 	"github.com/mcil/mcil/train/tune"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -18,9 +16,9 @@ func l2p() Spec {
 		Prompts:  Prompts{Length: 5, Pool: 10, Top: 5, KeyWeight: 0.1},
 	}
 	s.New = func(w *vilt.Weights, classes int, o Options) (Learner, error) {
-		p := o.Prompts.Or(s.Prompts)
-		if p.Top > p.Pool {
-			return nil, fmt.Errorf("prompts of an example: %d of a pool of %d", p.Top, p.Pool)
+		p, err := s.FitPrompts(o.Prompts, w.Config.Depth, o.phases())
+		if err != nil {
+			return nil, err
 		}
 		t := tune.NewL2P(w.Config, o.Seed, tune.L2POptions{Pool: p.Pool, Length: p.Length, Top: p.Top, KeyWeight: p.Pull(), Batchwise: p.Batchwise})
 		return newPrompted(w, t, classes, s.ScheduleOf(o.Schedule), o.Seed)

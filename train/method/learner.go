@@ -52,6 +52,8 @@ type Lesson struct {
 	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them; see [Spec.Joint]
 	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
 	Progress func(Step)    // may be nil
+	// Means, if not nil, is told how many of so many batches a method has taken the mean features of after its steps.
+	Means func(done, total int)
 	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
 	After func(epochs int, solver []*vilt.Tensor) error
 	// Epochs are done already, in a Fit that was interrupted after them. State must be as it was then, and From must hold
@@ -134,8 +136,10 @@ type Spec struct {
 	Reads []string
 	// Schedule has the method's own defaults, where they are not [Schedule]'s.
 	Schedule Schedule
-	// Prompts has what it reads of them by default.
+	// Prompts has what it reads of them by default: see [Spec.FitPrompts].
 	Prompts Prompts
+	// fit fills in what depends on the number of phases, and refuses what does not go with it; nil: nothing does.
+	fit func(p Prompts, phases int) (Prompts, error)
 	// New returns a learner of classes classes in all.
 	New func(w *vilt.Weights, classes int, o Options) (Learner, error)
 }

@@ -193,7 +193,7 @@ func TestSpecs(t *testing.T) {
 		}
 		names[s.Name] = true
 		for _, key := range s.Reads {
-			_, prompts := Prompts{}.Given()[key]
+			_, prompts := Prompts{1, 1, 1, 1, "0", true}.Settings()[key]
 			if !prompts && !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock, SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha}, key) {
 				t.Errorf("%s reads %s, which is no setting", s.Name, key)
 			}

@@ -34,7 +34,7 @@ type Network struct {
 	prefix   *prefix // the part that is not tuned; nil: there is none
 	train    *machine
 	infer    *machine
-	query    *machine    // the encoder without prompts; nil where there are none
+	queries  *queries    // of prompts; nil where there are none
 	inside   *machine    // infer with every block and every block's attention; nil until it is asked for
 	teacher  [][]float32 // what Freeze copied, in the order of Trained
 }
@@ -92,9 +92,11 @@ func NewNetworkWith(w *vilt.Weights, tuner Tuner, classes, maxBatch int, o Netwo
 		}
 	}
 	if _, is := tuner.(prompter); is {
-		if n.query, err = compileQuery(w, maxBatch, n.train.encoder); err != nil {
+		m, err := compileQuery(w, maxBatch, n.train.encoder)
+		if err != nil {
 			return nil, err
 		}
+		n.queries = newQueries(m)
 	}
 	if n.infer, err = n.compile(false, false); err != nil {
 		return nil, err
@@ -108,8 +110,8 @@ func (n *Network) Close() error {
 	if n.inside != nil {
 		n.inside.vm.Close()
 	}
-	if n.query != nil {
-		n.query.vm.Close()
+	if n.queries != nil {
+		n.queries.m.vm.Close()
 	}
 	if n.prefix != nil {
 		n.prefix.m.vm.Close()

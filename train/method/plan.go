@@ -21,6 +21,7 @@ type Plan struct {
 	Packing     int64 // what products copy of a matrix
 
 	Pictures  int64 // processed ones that are kept to be read again
+	Queries   int64 // of prompts, that are kept: see [QueriesBytes]
 	Ahead     int64 // examples made ahead of their step, and those of the step, where they are not kept ones
 	Exemplars int64 // the memory of old examples
 	Selection int64 // what choosing exemplars of one class looks at
@@ -47,7 +48,7 @@ type part struct {
 // around are the parts that are not the network's.
 func (p Plan) around() []part {
 	return []part{
-		{"pictures", p.Pictures}, {"examples ahead", p.Ahead}, {"exemplars", p.Exemplars}, {"selection", p.Selection},
+		{"pictures", p.Pictures}, {"queries", p.Queries}, {"examples ahead", p.Ahead}, {"exemplars", p.Exemplars}, {"selection", p.Selection},
 		{"saving", p.Saving}, {"garbage", p.Garbage},
 	}
 }
@@ -71,8 +72,8 @@ func (n *Network) Plan() Plan {
 	for _, m := range []*machine{n.train, n.infer} {
 		l.Add(m.features.Graph(), m.encoder.Scratch)
 	}
-	if n.query != nil {
-		l.Add(n.query.features.Graph(), n.query.encoder.Scratch)
+	if n.queries != nil {
+		l.Add(n.queries.m.features.Graph(), n.queries.m.encoder.Scratch)
 	}
 	if n.prefix != nil {
 		l.Add(n.prefix.m.encoder.Pixels.Graph(), n.prefix.m.encoder.Scratch)

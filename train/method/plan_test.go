@@ -1,10 +1,12 @@
 package method
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -15,25 +17,30 @@ import (
 )
 
 // TestPlan holds the plan to what a process of its own grows by when it trains and infers with full batches of the small
-// model, tuned, tuned in part and whole: a twentieth, and the 10 MB or so that the runtime, the program's own pages and what building a graph
+// model, tuned in each way and whole: a twentieth, and the 10 MB or so that the runtime, the program's own pages and what building a graph
 // leaves to the collector take, whatever the batch.
 func TestPlan(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("trains the small model; the race detector has memory of its own")
 	}
 	const variable = "MCIL_TEST_PLAN"
-	switch os.Getenv(variable) {
-	case "tuned":
-		grow(t, func(c vilt.Config) Tuner { return tune.NewSSF(c, 1) })
-		return
-	case "tuned in part":
-		grow(t, func(c vilt.Config) Tuner { return tune.NewSSFFrom(c, 1, 4) })
-		return
-	case "whole":
-		grow(t, func(vilt.Config) Tuner { return nil })
+	tuners := map[string]func(c vilt.Config) Tuner{
+		"tuned":         func(c vilt.Config) Tuner { return tune.NewSSF(c, 1) },
+		"tuned in part": func(c vilt.Config) Tuner { return tune.NewSSFFrom(c, 1, 4) },
+		"whole":         func(vilt.Config) Tuner { return nil },
+		"prompts as rows": func(c vilt.Config) Tuner {
+			return tune.NewL2P(c, 1, tune.L2POptions{Pool: 10, Length: 5, Top: 5, KeyWeight: 0.1})
+		},
+		"components of prefixes": func(c vilt.Config) Tuner {
+			return tune.NewCODAPrompt(c, 1, tune.CODAPromptOptions{Pool: 100, Phases: 10, Length: 4, Last: 4})
+		},
+		"adapters": func(c vilt.Config) Tuner { return tune.NewAdapter(c, tune.AdapterOptions{}, 1, 0) },
+	}
+	if tuner := tuners[os.Getenv(variable)]; tuner != nil {
+		grow(t, tuner)
 		return
 	}
-	for _, what := range []string{"tuned", "tuned in part", "whole"} {
+	for _, what := range slices.Sorted(maps.Keys(tuners)) {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlan$", "-test.v")
 		cmd.Env = append(os.Environ(), variable+"="+what)
 		out, err := cmd.CombinedOutput()
@@ -82,8 +89,13 @@ func grow(t *testing.T, tuner func(vilt.Config) Tuner) {
 		t.Fatal(err)
 	}
 	defer n.Close()
+	if p, is := n.Tuner.(prompter); is {
+		if err := p.Begin(0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	plan := n.Plan()
-	if plan.Sequences != batch || plan.Rows != c.MaxText+1+c.MaxPatches() {
+	if plan.Sequences != batch || plan.Rows != c.MaxText+1+c.MaxPatches()+n.train.encoder.Packing.Prompts {
 		t.Errorf("planned for %d sequences of %d rows", plan.Sequences, plan.Rows)
 	}
 	solver := &op.AdamW{LearningRate: 1e-3}

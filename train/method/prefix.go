@@ -106,8 +106,11 @@ func (p *prefix) identify(w *vilt.Weights) error {
 }
 
 // key is a digest of all that the output for s depends on.
-func (p *prefix) key(s dataset.Sample) (k cache.Key) {
-	b := append(make([]byte, 0, 256+8*len(s.Tokens)+4*len(s.PatchPos)), p.about[:]...)
+func (p *prefix) key(s dataset.Sample) cache.Key { return keyOf(p.about, s) }
+
+// keyOf is a digest of about, and of all of s that an encoder reads.
+func keyOf(about [sha256.Size]byte, s dataset.Sample) (k cache.Key) {
+	b := append(make([]byte, 0, 256+8*len(s.Tokens)+4*len(s.PatchPos)), about[:]...)
 	for _, n := range []int{s.GridH, s.GridW, len(s.Tokens), len(s.PatchPos)} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -15,14 +17,15 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-// Prompts say what prompts there are. Zero means the default of the method, which [Spec.Prompts] has.
+// Prompts say what prompts there are. Zero means the default of the method, which [Spec.Prompts] has. Names are those of
+// run.json.
 type Prompts struct {
-	Length    int     // rows of a prompt; of prefixes, of keys and values each
-	Pool      int     // prompts to choose from, or components; at most [mostPrompts]
-	Top       int     // prompts of an example
-	KeyWeight float64 // of the pull of chosen keys to queries; negative: none
-	Blocks    string  // with prefixes, counted from 0: FIRST-LAST, or one
-	Batchwise bool    // all examples of a batch that is learned take the prompts that most would; default false
+	Length    int     `json:"prompt_length,omitempty"` // rows of a prompt; of prefixes, of keys and values each
+	Pool      int     `json:"prompt_pool,omitempty"`   // prompts to choose from, or components; at most [mostPrompts]
+	Top       int     `json:"prompt_top,omitempty"`    // prompts of an example
+	KeyWeight float64 `json:"key_weight,omitempty"`    // of the pull of chosen keys to queries; negative: none
+	Blocks    string  `json:"prompt_blocks,omitempty"` // with prefixes, counted from 0: FIRST-LAST, or one
+	Batchwise bool    `json:"batchwise,omitempty"`     // all examples of a batch that is learned take the prompts that most would
 }
 
 // Bounds of [Prompts].
@@ -42,27 +45,32 @@ func (p Prompts) Or(other Prompts) Prompts {
 // Pull is the weight of keys in effect.
 func (p Prompts) Pull() float64 { return max(0, p.KeyWeight) }
 
-// Given says which settings differ from zero, by name.
-func (p Prompts) Given() map[string]bool {
-	return map[string]bool{
-		SettingPromptLength: p.Length != 0, SettingPromptPool: p.Pool != 0, SettingPromptTop: p.Top != 0,
-		SettingKeyWeight: p.KeyWeight != 0, SettingPromptBlocks: p.Blocks != "", SettingBatchwise: p.Batchwise,
+// Settings are those that differ from zero, by name and as they take effect.
+func (p Prompts) Settings() map[string]any {
+	s := map[string]any{
+		SettingPromptLength: p.Length, SettingPromptPool: p.Pool, SettingPromptTop: p.Top,
+		SettingKeyWeight: p.KeyWeight, SettingPromptBlocks: p.Blocks, SettingBatchwise: p.Batchwise,
 	}
+	maps.DeleteFunc(s, func(_ string, v any) bool { return reflect.ValueOf(v).IsZero() })
+	if p.KeyWeight < 0 {
+		s[SettingKeyWeight] = 0.0
+	}
+	return s
 }
 
 // Validate says what about p cannot be, whatever the encoder.
 func (p Prompts) Validate() error {
 	switch {
 	case p.Length < 0 || p.Length > mostPromptLength:
-		return fmt.Errorf("prompt length: %d: must be between 1 and %d", p.Length, mostPromptLength)
+		return fmt.Errorf("prompt-length: %d: must be between 1 and %d", p.Length, mostPromptLength)
 	case p.Pool < 0 || p.Pool > mostPrompts:
-		return fmt.Errorf("prompt pool: %d: must be between 1 and %d", p.Pool, mostPrompts)
+		return fmt.Errorf("prompt-pool: %d: must be between 1 and %d", p.Pool, mostPrompts)
 	case p.Top < 0 || p.Pool > 0 && p.Top > p.Pool:
-		return fmt.Errorf("prompts of an example: %d of a pool of %d", p.Top, p.Pool)
+		return fmt.Errorf("prompt-top: %d prompts of an example, of a prompt-pool of %d: must be as many or fewer", p.Top, p.Pool)
 	case !(p.KeyWeight < 1e6):
-		return fmt.Errorf("key weight: %g: must be 0 or more", p.KeyWeight)
+		return fmt.Errorf("key-weight: %g: must be 0 or more", p.KeyWeight)
 	case p.Top*p.Length > mostPromptLength:
-		return fmt.Errorf("prompts of an example: %d of %d rows: must be %d rows or fewer", p.Top, p.Length, mostPromptLength)
+		return fmt.Errorf("prompt-top: %d prompts of %d rows (prompt-length): must be %d rows or fewer", p.Top, p.Length, mostPromptLength)
 	}
 	if p.Blocks == "" {
 		return nil
@@ -79,23 +87,46 @@ func parseBlocks(s string) (first, last int, err error) {
 		last, err = strconv.Atoi(b)
 	}
 	if errors.Join(err, err1) != nil || first < 0 || last < first {
-		return 0, 0, fmt.Errorf("prompt blocks %q: must be FIRST-LAST, such as 2-4, or a single block, counted from 0", s)
+		return 0, 0, fmt.Errorf("prompt-blocks %q: must be FIRST-LAST, such as 2-4, or a single block, counted from 0", s)
 	}
 	return first, last, nil
 }
 
-// blocks are those with prefixes. Published defaults are of an encoder of 12 blocks: what a smaller one has not is left out.
-func (p Prompts) blocks(c vilt.Config, byDefault string) (first, last int, err error) {
-	if first, last, err = parseBlocks(cmp.Or(p.Blocks, byDefault)); err != nil {
-		return 0, 0, err
+// FitPrompts is p as it takes effect with the method, on an encoder of so many blocks and in so many phases. Defaults are
+// published ones, of an encoder of 12 blocks: what a smaller one has not is left out of them, and nothing of what is given. What
+// depends on blocks or phases stays as it is where those are 0, for not known yet.
+func (m Spec) FitPrompts(p Prompts, blocks, phases int) (Prompts, error) {
+	given := p.Blocks
+	p = p.Or(m.Prompts)
+	if p.Blocks != "" {
+		first, last, err := parseBlocks(p.Blocks)
+		switch {
+		case err != nil:
+			return p, err
+		case blocks == 0:
+			p.Blocks = given
+		case given != "" && last >= blocks:
+			return p, misfit("prompt-blocks %q: the encoder has %d, from 0 to %d", given, blocks, blocks-1)
+		default:
+			p.Blocks = fmt.Sprintf("%d-%d", min(first, blocks-1), min(last, blocks-1))
+		}
 	}
-	if p.Blocks == "" || p.Blocks == byDefault {
-		first, last = min(first, c.Depth-1), min(last, c.Depth-1)
+	if m.fit != nil && phases > 0 {
+		var err error
+		if p, err = m.fit(p, phases); err != nil {
+			return p, err
+		}
 	}
-	if last >= c.Depth {
-		return 0, 0, misfit("prompt blocks %q: the encoder has %d, from 0 to %d", p.Blocks, c.Depth, c.Depth-1)
+	return p, p.Validate()
+}
+
+// prompts are those of o as they take effect, and the blocks that have prefixes.
+func (m Spec) prompts(c vilt.Config, o Options) (p Prompts, first, last int, err error) {
+	if p, err = m.FitPrompts(o.Prompts, c.Depth, o.phases()); err != nil {
+		return p, 0, 0, err
 	}
-	return first, last, nil
+	first, last, err = parseBlocks(p.Blocks)
+	return p, first, last, err
 }
 
 // prompter is a Tuner of prompts, which depend on what the encoder says of an example without them.
@@ -112,13 +143,10 @@ type prompter interface {
 }
 
 // prompted learns prompts on a frozen encoder, and a linear classifier in which the classes of a phase compete with one another
-// alone. Queries are the encoder's own features of an example, for which it is run once more, without prompts.
+// alone. Queries are the encoder's own features of an example, for which it is run once, without prompts: see [queries].
 type prompted struct {
-	network  *Network
-	tuner    prompter
-	schedule Schedule
-	seed     uint64
-	phase    Phase
+	tuned
+	tuner prompter
 }
 
 var _ Learner = (*prompted)(nil)
@@ -128,7 +156,7 @@ func newPrompted(w *vilt.Weights, tuner prompter, classes int, schedule Schedule
 	if err != nil {
 		return nil, err
 	}
-	return &prompted{network: n, tuner: tuner, schedule: schedule, seed: seed}, nil
+	return &prompted{tuned{network: n, schedule: schedule, seed: seed}, tuner}, nil
 }
 
 func (m *prompted) Begin(p Phase) error {
@@ -137,44 +165,34 @@ func (m *prompted) Begin(p Phase) error {
 }
 
 func (m *prompted) Fit(ctx context.Context, l Lesson) error {
-	return m.network.Fit(ctx, m.schedule, l.Items, FitOptions{
-		Active: m.phase.Seen, ActiveFrom: m.phase.Old, Seed: m.seed<<16 + uint64(m.phase.Index), Progress: l.Progress,
-		After: l.After, Epochs: l.Epochs, From: l.From,
-	})
+	o := m.fit(l)
+	o.ActiveFrom = m.phase.Old
+	return m.network.Fit(ctx, m.schedule, l.Items, o)
 }
-
-func (m *prompted) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {
-	return m.network.Infer(batch, attention)
-}
-
-func (m *prompted) BatchSize() int        { return m.schedule.BatchSize }
-func (m *prompted) Plan() Plan            { return m.network.Plan() }
-func (m *prompted) State() []*vilt.Tensor { return m.network.Trained() }
-func (m *prompted) Close() error          { return m.network.Close() }
 
 // Trained counts the rows of the classifier that are the phase's.
 func (m *prompted) Trained() int {
 	return m.tuner.Trained() + (m.phase.Seen-m.phase.Old)*(m.network.Weights.Config.Width+1)
 }
 
-// ask runs the encoder without prompts over the batch that comes next, and lets the prompts be chosen. It comes before the batch
-// is loaded: all graphs lie in the same memory.
+// ask finds the queries of the batch that comes next, and lets the prompts be chosen. It comes before the batch is loaded: all
+// graphs lie in the same memory.
 func (n *Network) ask(batch []dataset.Sample, learn bool) error {
-	if n.query == nil {
+	if n.queries == nil {
 		return nil
 	}
-	out, err := n.query.infer(batch, nil)
+	queries, err := n.queries.of(batch)
 	if err != nil {
-		return fmt.Errorf("query of prompts: %w", err)
+		return err
 	}
-	n.Tuner.(prompter).Ask(out.Features, learn)
+	n.Tuner.(prompter).Ask(queries, learn)
 	return nil
 }
 
 // undecayed is how many of Trained, from the first on, weight decay passes by: prompts, for it would change those that were not
 // chosen and those that are frozen.
 func (n *Network) undecayed() int {
-	if n.query == nil {
+	if n.queries == nil {
 		return 0
 	}
 	return len(n.Tuner.Tensors())

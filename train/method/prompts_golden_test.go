@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -102,16 +101,14 @@ func (g *promptGolden) samples(phase int) (all []dataset.Sample) {
 // noting is a solver that keeps the first gradients it is given.
 type noting struct {
 	op.AdamW
-	grads [][]float32
+	grads gradients
 }
 
 func (n *noting) Step(model []gorgonia.ValueGrad) error {
-	for i := 0; i < len(model) && len(n.grads) < len(model); i++ {
-		v, err := model[i].Grad()
-		if err != nil {
+	if n.grads == nil {
+		if err := n.grads.Step(model); err != nil {
 			return err
 		}
-		n.grads = append(n.grads, slices.Clone(v.Data().([]float32)))
 	}
 	return n.AdamW.Step(model)
 }

@@ -35,8 +35,7 @@ func promptMethods(t *testing.T, f func(t *testing.T, l Learner)) {
 }
 
 // TestOnlyAPhaseIsLearned: what a phase is not about comes out of it bit by bit as it went in, in spite of weight decay: prompts
-// that were not chosen, those of other phases, their keys. The classifier's bias, which does not decay, shows that the classes of
-// other phases do not compete.
+// that were not chosen, those of other phases, their keys, and the classifier's rows of classes that do not compete.
 func TestOnlyAPhaseIsLearned(t *testing.T) {
 	phases, items := lessons(smallConfig())
 	promptMethods(t, func(t *testing.T, l Learner) {
@@ -50,10 +49,6 @@ func TestOnlyAPhaseIsLearned(t *testing.T) {
 			}
 			changed := 0
 			for k, x := range l.State() {
-				if x.Name == "head.weight" { // it decays
-					changed += (p.Seen - p.Old) * x.Shape[1]
-					continue
-				}
 				width := 1
 				if len(x.Shape) > 1 {
 					width = x.Shape[1]
@@ -66,11 +61,8 @@ func TestOnlyAPhaseIsLearned(t *testing.T) {
 					}
 					var learned bool
 					switch {
-					case x.Name == "head.bias":
+					case strings.HasPrefix(x.Name, "head."):
 						learned = row >= p.Old && row < p.Seen
-						if p.Seen-p.Old == 1 { // a class by itself has nothing to compete with
-							learned = false
-						}
 					case strings.HasPrefix(x.Name, "dualprompt.general"):
 						learned = true
 					case strings.HasPrefix(x.Name, "dualprompt"):
@@ -175,11 +167,14 @@ func TestPromptsRefuse(t *testing.T) {
 		phases  int
 		want    string
 	}{
-		{"l2p", Prompts{Top: 11}, 0, "11 of a pool of 10"},
-		{"l2p", Prompts{Pool: 3, Top: 4}, 0, "4 of a pool of 3"},
-		{"l2p", Prompts{Length: -1}, 0, "prompt length: -1"},
+		{"l2p", Prompts{Top: 11}, 0, "prompt-top: 11 prompts of an example, of a prompt-pool of 10"},
+		{"l2p", Prompts{Pool: 3, Top: 4}, 0, "prompt-top: 4 prompts of an example, of a prompt-pool of 3"},
+		{"l2p", Prompts{Length: -1}, 0, "prompt-length: -1"},
 		{"l2p", Prompts{Length: 500, Top: 3}, 0, "1024 rows or fewer"},
+		{"l2p", Prompts{Pool: 3}, 0, "prompt-top: 5 prompts of an example, of a prompt-pool of 3"},
 		{"dualprompt", Prompts{Blocks: "1-2"}, 0, "the encoder has 2, from 0 to 1"},
+		{"dualprompt", Prompts{Blocks: "2-4"}, 0, "prompt-blocks \"2-4\": the encoder has 2"},
+		{"dualprompt", Prompts{Pool: 4}, 3, "prompt-pool: 4 expert prompts for 3 phases"},
 		{"dualprompt", Prompts{Blocks: "1-0"}, 0, "must be FIRST-LAST"},
 		{"coda-prompt", Prompts{Blocks: "x"}, 0, "must be FIRST-LAST"},
 		{"coda-prompt", Prompts{Pool: 4}, 5, "4 components for 5 phases"},
@@ -190,6 +185,39 @@ func TestPromptsRefuse(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %+v: %v", c.name, c.prompts, err)
+		}
+	}
+}
+
+// TestFitPrompts: defaults are cut to the encoder and the phases; what is given is left as it is.
+func TestFitPrompts(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		given          Prompts
+		blocks, phases int
+		want           Prompts
+	}{
+		{"l2p", Prompts{}, 2, 3, Prompts{Length: 5, Pool: 10, Top: 5, KeyWeight: 0.1}},
+		{"l2p", Prompts{Pool: 30, KeyWeight: -1, Batchwise: true}, 0, 0, Prompts{Length: 5, Pool: 30, Top: 5, KeyWeight: -1, Batchwise: true}},
+		{"dualprompt", Prompts{}, 0, 0, Prompts{Length: 5, KeyWeight: 0.1}},
+		{"dualprompt", Prompts{}, 12, 7, Prompts{Length: 5, Pool: 7, KeyWeight: 0.1, Blocks: "2-4"}},
+		{"dualprompt", Prompts{}, 4, 1, Prompts{Length: 5, Pool: 1, KeyWeight: 0.1, Blocks: "2-3"}},
+		{"dualprompt", Prompts{}, 2, 1, Prompts{Length: 5, Pool: 1, KeyWeight: 0.1, Blocks: "1-1"}},
+		{"dualprompt", Prompts{Pool: 2, Blocks: "1"}, 2, 3, Prompts{Length: 5, Pool: 2, KeyWeight: 0.1, Blocks: "1-1"}},
+		{"coda-prompt", Prompts{}, 3, 10, Prompts{Length: 4, Pool: 100, Blocks: "0-2"}},
+		{"coda-prompt", Prompts{Blocks: "6-8"}, 0, 10, Prompts{Length: 4, Pool: 100, Blocks: "6-8"}},
+		{"ssf", Prompts{}, 3, 10, Prompts{}},
+	} {
+		s, err := SpecOf(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // doing it twice changes nothing
+			got, err := s.FitPrompts(c.given, c.blocks, c.phases)
+			if err != nil || got != c.want {
+				t.Errorf("%s %+v on %d blocks in %d phases: %+v, not %+v (%v)", c.name, c.given, c.blocks, c.phases, got, c.want, err)
+			}
+			c.given = got
 		}
 	}
 }

@@ -3,7 +3,6 @@ package method
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/mcil/mcil/dataset"
@@ -55,19 +54,4 @@ func meansOf(ctx context.Context, items dataset.Items, s Schedule, p Phase, widt
 		}
 	}
 	return means, nil
-}
-
-// cosine is of the angle between two vectors; 0 where one has no direction.
-func cosine(a, b []float32) float64 {
-	var dot, aa, bb float64
-	for i, x := range a {
-		y := float64(b[i])
-		dot += float64(x) * y
-		aa += float64(x) * float64(x)
-		bb += y * y
-	}
-	if aa == 0 || bb == 0 {
-		return 0
-	}
-	return dot / math.Sqrt(aa*bb)
 }

@@ -22,7 +22,7 @@ type Schedule struct {
 	BatchSize      int     // default 32, at most [MostBatch]
 	LearningRate   float64 // peak; default 1e-2
 	WeightDecay    float64 // of matrices; default 0.02, negative: none
-	WarmupFraction float64 // of all steps, linear from 0; the rest decays linearly to 0; default 0.1, negative: none
+	WarmupFraction float64 // of all steps, linear from 0; the rest are as Course says; default 0.1, negative: none
 	Workers        int     // goroutines that prepare examples; default 1
 	// What a method has for its own.
 	Course string  // of the rate after the warm-up: see [CourseLinear], the default
@@ -160,6 +160,13 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		Decay: func(i int) bool {
 			return i >= n.undecayed() && len(trained[i].Shape) > 1 && vilt.Decays(trained[i].Name)
 		},
+		Decaying: func(i, values int) (from, to int) {
+			if t := trained[i]; t.Name == headRows { // those of classes that do not compete any more are not in the loss, which would hold them
+				width := t.Shape[1]
+				return o.ActiveFrom * width, values
+			}
+			return 0, values
+		},
 	}
 	if items.Len() == 0 {
 		return errors.New("there are no examples to learn from")
@@ -174,6 +181,9 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 	}
 	if n.prefix != nil {
 		loader.Items = remembered{items, n.prefix}
+	}
+	if n.queries != nil {
+		n.queries.makeRoom()
 	}
 	n.train.encoder.Packing.ActiveFrom = o.ActiveFrom
 	asked := time.Now()

@@ -6,15 +6,20 @@ import (
 	"slices"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/op"
 	"github.com/mcil/mcil/train/vilt"
 )
+
+// cosineScale is what a learned cosine classifier starts from, and a power of two, so that nothing is rounded.
+const cosineScale = firstSigma
 
 // simpleCIL takes no steps at all: a class is the mean feature of its examples under the encoder as it came, and the answer is
 // the class with the nearest direction (Zhou et al., "Revisiting Class-Incremental Learning with Pre-Trained Models", IJCV
 // 2024, section 4). What its features are worth without any learning: the row that a method which learns has to beat.
 //
 // The feature is the pooler's output at the text's [CLS], as for every other classifier here; the mean is of features as they
-// are, not of their directions, as published. Logits are cosines, so probabilities made of them are flat.
+// are, not of their directions, as published. Logits are cosines times [cosineScale], which is ours and moves no class before
+// another: probabilities made of bare cosines are all but equal.
 func simpleCIL() Spec {
 	return Spec{
 		Name: "simplecil", About: "mean features of the frozen encoder, and nothing learned", Still: true,
@@ -79,7 +84,7 @@ func (m *prototyped) Infer(batch []dataset.Sample, attention *Attention) (Output
 		f := out.Features[i*d : (i+1)*d]
 		for t, p := range m.phases {
 			for c := p.Old; c < p.Seen; c++ {
-				m.logits[i*m.classes+c] = float32(cosine(f, m.means[t].Data[(c-p.Old)*d:][:d]))
+				m.logits[i*m.classes+c] = cosineScale * float32(op.AngleOf(f, m.means[t].Data[(c-p.Old)*d:][:d]).Cos)
 			}
 		}
 	}

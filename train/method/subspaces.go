@@ -1,6 +1,10 @@
 package method
 
-import "math"
+import (
+	"math"
+
+	"github.com/mcil/mcil/train/op"
+)
 
 // complete makes the directions of every class under every adapter. A class's means under the adapters up to its own phase's are
 // known; the rest is complemented, for every pair of an old phase and a later one, from means that are known.
@@ -40,7 +44,7 @@ func complement(old, from, into []float32, d int) []float32 {
 	for c := range n {
 		var sum float64
 		for k := range r {
-			shares[k] = math.Exp(cosine(old[c*d:(c+1)*d], from[k*d:(k+1)*d])) // of at most 1: no need to subtract the largest
+			shares[k] = math.Exp(op.AngleOf(old[c*d:(c+1)*d], from[k*d:(k+1)*d]).Cos) // of at most 1: no need to subtract the largest
 			sum += shares[k]
 		}
 		for e := range d {
@@ -58,7 +62,7 @@ func complement(old, from, into []float32, d int) []float32 {
 // the class's own phase, and, with the weight others each, those in the others (Zhou et al., CVPR 2024, eq. 9).
 func reweighted(features, directions []float32, d, own int, others float64) (sum float64) {
 	for j := range len(features) / d {
-		v := cosine(features[j*d:(j+1)*d], directions[j*d:(j+1)*d])
+		v := op.AngleOf(features[j*d:(j+1)*d], directions[j*d:(j+1)*d]).Cos
 		if j != own {
 			v *= others
 		}

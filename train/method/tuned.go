@@ -45,10 +45,15 @@ func (m *tuned) Begin(p Phase) error {
 }
 
 func (m *tuned) Fit(ctx context.Context, l Lesson) error {
-	return m.network.Fit(ctx, m.schedule, l.Items, FitOptions{
+	return m.network.Fit(ctx, m.schedule, l.Items, m.fit(l))
+}
+
+// fit is what a lesson says of the phase that was begun.
+func (m *tuned) fit(l Lesson) FitOptions {
+	return FitOptions{
 		Active: m.phase.Seen, Old: m.phase.Old, Seed: m.seed<<16 + uint64(m.phase.Index), Progress: l.Progress,
 		After: l.After, Epochs: l.Epochs, From: l.From,
-	})
+	}
 }
 
 func (m *tuned) Infer(batch []dataset.Sample, attention *Attention) (Output, error) {

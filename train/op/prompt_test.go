@@ -48,7 +48,8 @@ func TestPromptGradients(t *testing.T) {
 		inputs []input
 	}{
 		{"prepend", NewPrepend(longer, two, d), longer.Rows, []input{m(longer.MaxRows(), d), m(pool, length*d)}},
-		{"mean of prompts", NewPromptMean(longer, d, eps), batch, []input{m(longer.MaxRows(), d), fixed(v(d)), fixed(v(d))}},
+		{"prompts only", NewPromptsOnly(longer, d), longer.PromptRows().Rows, []input{m(longer.MaxRows(), d)}},
+		{"mean of prompts", NewPromptMean(longer, d, eps), batch, []input{m(longer.PromptRows().MaxRows(), d), fixed(v(d)), fixed(v(d))}},
 		{"keys", NewKeyed(p, two, classes, d, 1.5), batch, []input{m(p.MaxBatch, classes), m(pool, d)}},
 		{"chosen", NewChosen(p, one, 6, false), batch, []input{m(pool, 6)}},
 		{"shared", NewChosen(p, nil, 6, true), batch, []input{m(1, 6)}},
@@ -205,8 +206,27 @@ func TestPrepend(t *testing.T) {
 	if !slices.Equal(out, want) {
 		t.Errorf("rows are %v", out)
 	}
+	only := make([]float32, p.PromptRows().MaxRows()*d)
+	if NewPromptsOnly(p, d).Forward(only, [][]float32{out}); !slices.Equal(only, []float32{-5, -6, -1, -2, -3, -4, -5, -6}) {
+		t.Errorf("the prompts are %v", only)
+	}
 	layer.Forward(x, [][]float32{x, pool})
 	if !slices.Equal(x[:p.Rows()*d], want[:p.Rows()*d]) {
 		t.Errorf("where they lie they are %v", x)
+	}
+}
+
+func TestAngleOf(t *testing.T) {
+	for _, c := range []struct {
+		a, b []float32
+		want Angle
+	}{
+		{[]float32{3, 4}, []float32{6, 8}, Angle{1, 5, 10}}, {[]float32{1, 0}, []float32{1, 1}, Angle{math.Sqrt2 / 2, 1, math.Sqrt2}},
+		{[]float32{1, 0}, []float32{-2, 0}, Angle{-1, 1, 2}}, {[]float32{0, 0}, []float32{1, 1}, Angle{0, 0, math.Sqrt2}},
+	} {
+		got := AngleOf(c.a, c.b)
+		if math.Abs(got.Cos-c.want.Cos) > 1e-12 || math.Abs(got.A-c.want.A) > 1e-12 || math.Abs(got.B-c.want.B) > 1e-12 {
+			t.Errorf("of %v and %v: %+v, not %+v", c.a, c.b, got, c.want)
+		}
 	}
 }

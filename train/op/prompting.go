@@ -70,15 +70,60 @@ func (l *Prepend) Backward(din [][]float32, dout []float32, _ [][]float32) {
 	}
 }
 
+// PromptRows is the rows of layers behind [PromptsOnly]: for each sequence those of its prompts.
+func (p *Packing) PromptRows() Rows { return promptRows{p} }
+
+type promptRows struct{ p *Packing }
+
+func (r promptRows) MaxRows() int { return r.p.MaxBatch * r.p.Prompts }
+func (r promptRows) Rows() int    { return len(r.p.Seqs) * r.p.Prompts }
+
+// PromptsOnly is the rows of each sequence's prompts.
+//
+// Input: x [N,D]. Output [B·Prompts,D].
+type PromptsOnly struct {
+	p     *Packing
+	width int
+}
+
+// NewPromptsOnly returns the layer for sequences packed by p.
+func NewPromptsOnly(p *Packing, width int) *PromptsOnly { return &PromptsOnly{p: p, width: width} }
+
+func (l *PromptsOnly) Name() string { return "prompts only" }
+func (l *PromptsOnly) OutShape() tensor.Shape {
+	return tensor.Shape{l.p.PromptRows().MaxRows(), l.width}
+}
+
+// each calls f for the prompts' rows of each sequence: among all, and by themselves.
+func (l *PromptsOnly) each(all, own []float32, f func(all, own []float32)) {
+	size := l.p.Prompts * l.width
+	for i := range l.p.Seqs {
+		f(all[(l.p.Offsets[i]+1)*l.width:][:size], own[i*size:(i+1)*size])
+	}
+}
+
+func (l *PromptsOnly) Forward(out []float32, in [][]float32) {
+	l.each(in[0], out, func(all, own []float32) { copy(own, all) })
+}
+
+func (l *PromptsOnly) Backward(din [][]float32, dout []float32, _ [][]float32) {
+	if din[0] == nil {
+		return
+	}
+	clear(din[0][:l.p.Rows()*l.width])
+	l.each(din[0], dout, func(all, own []float32) { copy(all, own) })
+}
+
 // PromptMean is the mean of the rows of a sequence's prompts after the final norm: what L2P reads of its encoder.
 //
-// Inputs: x [N,D]; norm weight, bias [D]. Output [B,D]. There is no derivative by the norm's parameters.
+// Inputs: x [B·Prompts,D], as [PromptsOnly] has them; norm weight, bias [D]. Output [B,D]. There is no derivative by the norm's
+// parameters.
 type PromptMean struct {
 	p     *Packing
 	width int
 	norm  norm
 
-	rows, normed, drows []float32 // [B·Prompts,D]
+	normed []float32 // [B·Prompts,D]
 }
 
 // NewPromptMean returns the layer for sequences packed by p.
@@ -86,13 +131,8 @@ func NewPromptMean(p *Packing, width int, eps float32) *PromptMean {
 	return &PromptMean{p: p, width: width, norm: newNorm(width, p.MaxBatch*p.Prompts, eps)}
 }
 
-func (l *PromptMean) reserve(wanted []bool) (kept int) {
-	n := l.p.MaxBatch * l.p.Prompts * l.width
-	kept = keep(&l.rows, n) + keep(&l.normed, n)
-	if wanted[0] {
-		kept += keep(&l.drows, n)
-	}
-	return kept
+func (l *PromptMean) reserve([]bool) (kept int) {
+	return keep(&l.normed, l.p.MaxBatch*l.p.Prompts*l.width)
 }
 
 func (l *PromptMean) Name() string           { return "mean of prompts" }
@@ -103,35 +143,25 @@ func (l *PromptMean) view(m []float32) kernel.Matrix {
 	return kernel.Mat(m[:n*l.width], n, l.width)
 }
 
+// each calls f for every row of the prompts and the sequence's mean.
+func (l *PromptMean) each(means []float32, f func(row, mean []float32)) {
+	d := l.width
+	for i := range len(l.p.Seqs) * l.p.Prompts {
+		f(l.normed[i*d:(i+1)*d], means[i/l.p.Prompts*d:][:d])
+	}
+}
+
 func (l *PromptMean) Forward(out []float32, in [][]float32) {
-	d, size := l.width, l.p.Prompts*l.width
-	for i := range l.p.Seqs {
-		copy(l.rows[i*size:(i+1)*size], in[0][(l.p.Offsets[i]+1)*d:])
-	}
-	l.norm.forward(l.view(l.normed), l.view(l.rows), in[1], in[2], scaleShift{})
-	for i := range l.p.Seqs {
-		mean := out[i*d : (i+1)*d]
-		clear(mean)
-		for k := range l.p.Prompts {
-			kernel.Axpy(mean, 1/float32(l.p.Prompts), l.normed[i*size+k*d:][:d])
-		}
-	}
+	l.norm.forward(l.view(l.normed), l.view(in[0]), in[1], in[2], scaleShift{})
+	clear(out[:len(l.p.Seqs)*l.width])
+	l.each(out, func(row, mean []float32) { kernel.Axpy(mean, 1/float32(l.p.Prompts), row) })
 }
 
 func (l *PromptMean) Backward(din [][]float32, dout []float32, in [][]float32) {
 	if din[0] == nil {
 		return
 	}
-	d, size := l.width, l.p.Prompts*l.width
-	clear(l.normed)
-	for i := range l.p.Seqs {
-		for k := range l.p.Prompts {
-			kernel.Axpy(l.normed[i*size+k*d:][:d], 1/float32(l.p.Prompts), dout[i*d:(i+1)*d])
-		}
-	}
-	l.norm.backward(l.view(l.drows), nil, nil, scaleShift{}, l.view(l.normed), l.view(l.rows), in[1], in[2], scaleShift{})
-	clear(din[0][:l.p.Rows()*d])
-	for i := range l.p.Seqs {
-		copy(din[0][(l.p.Offsets[i]+1)*d:], l.drows[i*size:(i+1)*size])
-	}
+	clear(l.view(l.normed).Data)
+	l.each(dout, func(row, mean []float32) { kernel.Axpy(row, 1/float32(l.p.Prompts), mean) })
+	l.norm.backward(l.view(din[0]), nil, nil, scaleShift{}, l.view(l.normed), l.view(in[0]), in[1], in[2], scaleShift{})
 }

@@ -16,17 +16,22 @@ type AdamW struct {
 	Eps          float32          // default 1e-8
 	WeightDecay  float32          // of parameters that Decay accepts; default 0
 	Decay        func(i int) bool // whether the i-th parameter of the model decays; nil: all
+	// Decaying are the values, from the first to before the last, of the n of a parameter that decays, which do; nil: all.
+	Decaying func(i, n int) (from, to int)
 
 	step    int
 	moments [][2][]float32
 	groups  [2]adamWGroup // what does not decay, and what does; made in the first step
 }
 
-// adamWGroup are parameters with the same settings, which the kernel takes at once.
+// adamWGroup are stretches of parameters with the same settings, which the kernel takes at once.
 type adamWGroup struct {
-	at                  []int // in the model
+	of                  []stretch
 	values, grads, m, v [][]float32
 }
+
+// stretch is values from one to before another of the i-th parameter of a model.
+type stretch struct{ i, from, to int }
 
 var _ gorgonia.Solver = (*AdamW)(nil)
 
@@ -38,8 +43,8 @@ func (a *AdamW) Step(model []gorgonia.ValueGrad) error {
 	if len(a.moments) != len(model) {
 		return fmt.Errorf("adamw: %d parameters now, %d in the first step", len(model), len(a.moments))
 	}
-	if len(a.groups[0].at)+len(a.groups[1].at) != len(model) {
-		a.group(len(model))
+	if len(a.groups[0].of)+len(a.groups[1].of) == 0 {
+		a.group(model)
 	}
 	for g := range a.groups {
 		if err := a.collect(&a.groups[g], model); err != nil {
@@ -59,39 +64,51 @@ func (a *AdamW) Step(model []gorgonia.ValueGrad) error {
 	return nil
 }
 
-// group deals n parameters into groups and makes their lists.
-func (a *AdamW) group(n int) {
+// group deals parameters into groups and makes their lists.
+func (a *AdamW) group(model []gorgonia.ValueGrad) {
 	a.groups = [2]adamWGroup{}
-	for i := range n {
-		g := &a.groups[0]
-		if a.Decay == nil || a.Decay(i) {
-			g = &a.groups[1]
+	add := func(group int, s stretch) {
+		if g := &a.groups[group]; s.from < s.to {
+			g.of = append(g.of, s)
 		}
-		g.at = append(g.at, i)
+	}
+	for i, p := range model {
+		n := len(data(p.Value()))
+		from, to := 0, n
+		switch {
+		case a.Decay != nil && !a.Decay(i):
+			to = 0
+		case a.Decaying != nil:
+			from, to = a.Decaying(i, n)
+		}
+		add(0, stretch{i, 0, from})
+		add(1, stretch{i, from, to})
+		add(0, stretch{i, to, n})
 	}
 	for i := range a.groups {
 		g := &a.groups[i]
-		g.values, g.grads = make([][]float32, len(g.at)), make([][]float32, len(g.at))
-		g.m, g.v = make([][]float32, len(g.at)), make([][]float32, len(g.at))
+		g.values, g.grads = make([][]float32, len(g.of)), make([][]float32, len(g.of))
+		g.m, g.v = make([][]float32, len(g.of)), make([][]float32, len(g.of))
 	}
 }
 
 // collect fills a group's lists: a graph may have put its values elsewhere since the last step.
 func (a *AdamW) collect(g *adamWGroup, model []gorgonia.ValueGrad) error {
-	for k, i := range g.at {
-		grad, err := model[i].Grad()
+	for k, s := range g.of {
+		grad, err := model[s.i].Grad()
 		if err != nil {
-			return fmt.Errorf("adamw: parameter %d: %w", i, err)
+			return fmt.Errorf("adamw: parameter %d: %w", s.i, err)
 		}
-		g.values[k], g.grads[k] = data(model[i].Value()), data(grad)
-		n := len(g.values[k])
-		if a.moments[i][0] == nil {
-			a.moments[i] = [2][]float32{make([]float32, n), make([]float32, n)}
+		values, n := data(model[s.i].Value()), len(data(model[s.i].Value()))
+		if a.moments[s.i][0] == nil {
+			a.moments[s.i] = [2][]float32{make([]float32, n), make([]float32, n)}
 		}
-		g.m[k], g.v[k] = a.moments[i][0], a.moments[i][1]
-		if len(g.m[k]) != n || len(g.v[k]) != n {
-			return fmt.Errorf("adamw: parameter %d has %d values, its moments %d", i, n, len(g.m[k]))
+		m, v := a.moments[s.i][0], a.moments[s.i][1]
+		if len(m) != n || len(v) != n || s.to > n {
+			return fmt.Errorf("adamw: parameter %d has %d values, its moments %d", s.i, n, len(m))
 		}
+		g.values[k], g.grads[k] = values[s.from:s.to], data(grad)[s.from:s.to]
+		g.m[k], g.v[k] = m[s.from:s.to], v[s.from:s.to]
 	}
 	return nil
 }

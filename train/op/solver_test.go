@@ -75,6 +75,30 @@ func TestAdamWByHand(t *testing.T) {
 	}
 }
 
+// TestAdamWDecaying: of a parameter that decays only the stretch that is said does; the rest is stepped as one without decay.
+func TestAdamWDecaying(t *testing.T) {
+	after := func(s *AdamW) []float32 {
+		w, c := [2][]float32{{1, -2, 3, -4}, {5}}, [2][]float32{{0.5, 0, -0.25, 0}, {2}}
+		step := product(t, w, c)
+		for range 3 {
+			step(s)
+		}
+		return append(w[0], w[1]...)
+	}
+	whole, none := after(&AdamW{LearningRate: 0.1, WeightDecay: 0.1}), after(&AdamW{LearningRate: 0.1})
+	got := after(&AdamW{LearningRate: 0.1, WeightDecay: 0.1, Decaying: func(i, n int) (from, to int) {
+		if i == 0 {
+			return 1, 3
+		}
+		return 0, n
+	}})
+	for i, want := range []float32{none[0], whole[1], whole[2], none[3], whole[4]} {
+		if got[i] != want || whole[i] == none[i] {
+			t.Errorf("value %d is %g: %g with decay, %g without", i, got[i], whole[i], none[i])
+		}
+	}
+}
+
 // TestAdamWRestore: a solver that takes over another's state goes on to the same bytes.
 func TestAdamWRestore(t *testing.T) {
 	start := func() (w, c [2][]float32) { return [2][]float32{{1, -2}, {3}}, [2][]float32{{0.5, -0.25}, {2}} }

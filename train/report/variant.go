@@ -15,9 +15,27 @@ func plain() map[string]string {
 		"mask-layer": "last", "mask-heads": "mean", "mask-token": "text", "mask-image": "mean", "mask-text": "mean",
 		"mask-score": "attention", "mrdc-qualities": "[10,25,50,75,90]", "mrdc-epsilon": "0.1", "cim-ratio": "4",
 		"cim-threshold": "0.6", "head": "linear", "distill-temperature": "2", "mixing": "natural", "augment": "none",
-		"adapter-width": "64", "adapter-scale": "0.1", "adapter-dropout": "0.1", "ease-alpha": "0.1", "key-weight": "0.1",
+		"adapter-width": "64", "adapter-scale": "0.1", "adapter-dropout": "0.1", "ease-alpha": "0.1",
 		"evaluate": "test",
 	}
+}
+
+// plainPrompts are those of the settings of prompts, which are each method's own: on an encoder of 12 blocks, for which they were
+// published. What dualprompt has for each phase is as many as phases.
+func plainPrompts(method string, phases int) map[string]string {
+	return map[string]map[string]string{
+		"l2p":         {"prompt-length": "5", "prompt-pool": "10", "prompt-top": "5", "key-weight": "0.1"},
+		"dualprompt":  {"prompt-length": "5", "prompt-pool": strconv.Itoa(phases), "key-weight": "0.1", "prompt-blocks": "2-4"},
+		"coda-prompt": {"prompt-length": "4", "prompt-pool": "100", "prompt-blocks": "0-4"},
+	}[method]
+}
+
+// usual is the plain value of a setting of r, whose key is as [normal] returns it.
+func usual(r Run, key string) (value string, is bool) {
+	if value, is = plain()[key]; !is {
+		value, is = plainPrompts(r.Report.Method, len(r.Report.Phases))[key]
+	}
+	return value, is
 }
 
 // The parts that settings play in a report. A key is as [normal] returns it.
@@ -90,7 +108,7 @@ func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts 
 			continue
 		}
 		value := d.Values[slices.Index(same, i)]
-		if usual, ok := plain()[normal(d.Key)]; ok && value == usual {
+		if plain, is := usual(groups[i][0], normal(d.Key)); is && value == plain {
 			continue
 		}
 		if value == "" { // the setting is of others, and plays no part here

@@ -3,11 +3,13 @@ package report
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mcil/mcil/train"
+	"github.com/mcil/mcil/train/method"
 )
 
 // TestPlainSettings: what train fills in is what the report takes as plain.
@@ -15,7 +17,7 @@ func TestPlainSettings(t *testing.T) {
 	got := map[string]string{}
 	for _, o := range []train.Options{
 		{Memory: train.MemoryOptions{Exemplars: "masked"}}, {Memory: train.MemoryOptions{Exemplars: "cim"}},
-		{Memory: train.MemoryOptions{Exemplars: "mrdc", Codec: "jpeg"}}, {Method: "ease"}, {Method: "l2p"},
+		{Memory: train.MemoryOptions{Exemplars: "mrdc", Codec: "jpeg"}}, {Method: "ease"},
 	} {
 		b, err := json.Marshal(o.Settings())
 		if err != nil {
@@ -41,5 +43,42 @@ func TestPlainSettings(t *testing.T) {
 		if slices.Contains([]string{"mask", "mrdc", "cim", "codec", "jpeg", "replay", "repair", "head", "mixing", "augment"}, word) && plain()[key] == "" {
 			t.Errorf("%s is not among the plain settings", key)
 		}
+	}
+}
+
+// TestPlainPrompts: the plain values of prompts are what each method has in effect on an encoder as they were published for.
+func TestPlainPrompts(t *testing.T) {
+	const phases = 7
+	for _, name := range method.Names() {
+		spec, err := method.SpecOf(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prompts, err := spec.FitPrompts(method.Prompts{}, 12, phases)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, got := prompts.Settings(), plainPrompts(name, phases)
+		for key, v := range want {
+			if fmt.Sprint(v) != got[normal(key)] {
+				t.Errorf("%s: %s is %v, and %q in a report", name, key, v, got[normal(key)])
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s: a report has %v, the method %v", name, got, want)
+		}
+	}
+}
+
+// TestPromptVariants: of a sweep over a setting of prompts, the run with the published value keeps its plain name.
+func TestPromptVariants(t *testing.T) {
+	var groups [][]Run
+	for _, length := range []float64{5, 10} {
+		r := smallRun("l2p", "none", 1, 0.5, 0.4)
+		r.Settings.Settings["prompt_length"] = length
+		groups = append(groups, []Run{r})
+	}
+	if got, want := variants(groups), []string{"", "prompt_length 10"}; !slices.Equal(got, want) {
+		t.Errorf("variants %q, not %q", got, want)
 	}
 }

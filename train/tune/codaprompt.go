@@ -71,6 +71,15 @@ func (c *CODAPrompt) Trained() (n int) {
 	return n
 }
 
+// SumFLOP is the operations of the products of a step that make sums for so many examples, and their derivatives by the
+// components of the phase and by their weights.
+func (c *CODAPrompt) SumFLOP(batch int) (sum float64) {
+	for i := 0; i < len(c.tensors); i += 3 {
+		sum += 2 * float64(batch*c.tensors[i].Shape[1]*(c.run.To+2*(c.run.To-c.run.From)))
+	}
+	return sum
+}
+
 // Into puts the components into g, and their sums into the blocks of the encoder that will be built with o.
 func (c *CODAPrompt) Into(g *gorgonia.ExprGraph, o *vilt.Options) gorgonia.Nodes {
 	nodes := nodesOf(g, c.tensors)

@@ -83,9 +83,12 @@ type Encoder struct {
 	pixels     []float32
 	outputs    [][]float32 // [N,D] of the embeddings, then of each half of a block; two that take turns where they are another's
 	turns      bool
-	whole      bool // every row of the last block is made, not the first of each sequence alone
+	whole      bool  // every row of the last block is made, not those alone that are read of each sequence
+	mixed      bool  // every row of the last block's attention is
+	constant   int   // so many blocks, from the first on, lie before all that is learned: no gradient flows back through them
+	prefixes   []int // rows that those of each block look at beside their own
 	weights    *Weights
-	stream     gorgonia.Nodes // [N,D]: the embeddings, then each block's output; the last one's [B,D] where it is not whole
+	stream     gorgonia.Nodes // [N,D]: the embeddings, then each block's output; the last one's of the rows that are read where it is not whole
 	attentions []attention    // by block
 	finalPair  []op.Input     // the final norm's scale and shift, or none
 }
@@ -107,7 +110,7 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	}
 	p := &op.Packing{MaxBatch: maxBatch, MaxText: c.MaxText, MaxPatches: c.MaxPatches(), Prompts: o.PromptRows}
 	scratch := &op.Scratch{ForwardOnly: o.ForwardOnly, KeepAttention: o.KeepLayers || o.KeepAttentions, ForgetAttention: o.ForgetAttention}
-	e := &Encoder{Config: c, Packing: p, Scratch: scratch, whole: o.KeepLayers || o.Prompts != nil, weights: w, from: o.FromBlock}
+	e := &Encoder{Config: c, Packing: p, Scratch: scratch, whole: o.KeepLayers, weights: w, from: o.FromBlock}
 	if err := o.checkPart(c); err != nil {
 		return nil, err
 	}
@@ -129,14 +132,21 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 	if err != nil {
 		return nil, fmt.Errorf("vilt: %w", err)
 	}
-	e.whole = e.whole || prefixes[c.Depth-1].Node != nil
+	for _, prefix := range prefixes {
+		e.prefixes = append(e.prefixes, prefix.length)
+	}
+	e.mixed = e.whole || o.Prompts != nil || prefixes[c.Depth-1].Node != nil
 	x := b.prompted(e, e.begin(g, b))
 	for i := o.FromBlock; i < o.stop(c); i++ {
 		layer, block := fmt.Sprintf("encoder.layer.%d.", i), fmt.Sprintf("block.%d.", i)
 		var looks attention = op.NewAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
 		var behind op.Rows = p
-		if i == c.Depth-1 && !e.whole {
-			looks, behind = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps), p.First()
+		last := i == c.Depth-1 && !e.whole
+		if last {
+			behind = e.readRows()
+		}
+		if last && !e.mixed {
+			looks = op.NewFirstAttention(p, e.Scratch, c.Width, c.Heads, c.Eps)
 		}
 		beside := prefixes[i]
 		if beside.Node != nil {
@@ -147,22 +157,28 @@ func Build(g *gorgonia.ExprGraph, w *Weights, maxBatch int, o Options) (*Encoder
 			b.weights(layer+"layernorm_before.weight", layer+"layernorm_before.bias", layer+qkvWeight, layer+qkvBias,
 				layer+"attention.output.dense.weight", layer+"attention.output.dense.bias"),
 			b.pairs(block+"norm1", c.Width), b.pairs(block+"qkv", 3*c.Width), b.pairs(block+"proj", c.Width), beside.inputs())
+		if last && e.mixed {
+			x = b.apply(e.read(), b.flow(x))
+		}
 		mlp, adapter := b.adapted(op.NewMLP(behind, e.Scratch, c.Width, c.Hidden, c.Eps), p, i)
 		x = b.into(e.output(2*i+2), mlp, b.flow(x),
 			b.weights(layer+"layernorm_after.weight", layer+"layernorm_after.bias", layer+"intermediate.dense.weight",
 				layer+"intermediate.dense.bias", layer+"output.dense.weight", layer+"output.dense.bias"),
 			b.pairs(block+"norm2", c.Width), b.pairs(block+"fc1", c.Hidden), b.pairs(block+"fc2", c.Width), adapter)
 		e.stream = append(e.stream, x)
+		if x == b.constant {
+			e.constant = i + 1
+		}
 	}
 	if o.ToBlock > 0 {
 		return e, b.failed()
 	}
+	if e.whole {
+		x = b.apply(e.read(), b.flow(x))
+	}
 	if o.Prompts != nil {
 		e.Features = b.apply(op.NewPromptMean(p, c.Width, c.Eps), b.flow(x), b.weights("layernorm.weight", "layernorm.bias"))
 		return e, b.failed()
-	}
-	if e.whole {
-		x = b.apply(op.NewFirst(p, c.Width), b.flow(x))
 	}
 	e.finalPair = b.pairs("norm", c.Width)
 	e.Features = b.apply(op.NewPool(p, e.Scratch, c.Width, c.Eps), b.flow(x),
@@ -196,13 +212,29 @@ func (e *Encoder) embed(g *gorgonia.ExprGraph, b *builder) *gorgonia.Node {
 // own: so the input of the last block's attention is still there after a run, where its output takes no turn.
 func (e *Encoder) output(i int) []float32 {
 	switch {
-	case !e.whole && i > 2*(e.Config.Depth-1):
+	case !e.whole && i > 2*(e.Config.Depth-1) && !(e.mixed && i == 2*e.Config.Depth-1):
 		return nil
 	case e.turns:
 		return e.outputs[i%2]
 	}
 	e.outputs = append(e.outputs, make([]float32, e.Packing.MaxRows()*e.Config.Width))
 	return e.outputs[i-2*e.from]
+}
+
+// read takes from the stream what is read of each sequence: its first row, or those of its prompts.
+func (e *Encoder) read() op.Layer {
+	if e.Packing.Prompts > 0 {
+		return op.NewPromptsOnly(e.Packing, e.Config.Width)
+	}
+	return op.NewFirst(e.Packing, e.Config.Width)
+}
+
+// readRows are the rows that read takes.
+func (e *Encoder) readRows() op.Rows {
+	if e.Packing.Prompts > 0 {
+		return e.Packing.PromptRows()
+	}
+	return e.Packing.First()
 }
 
 // PatchPixels is the memory of the pixel input's rows from the given patch on.

@@ -39,7 +39,8 @@ func (s Sequence) Rows() int { return s.Text + 1 + s.Patches }
 
 // Products lists the matrix products of a step over a batch, each with how often it is done; sequences of one length are a
 // batch of products. classes is the number of rows of the classifier; 0: none. This is the one place where the work of a
-// step is counted. What is computed again for the backward pass to save memory is not counted, nor what is no product, nor
+// step is counted, but for adapters and prompts: [Config.AdaptedFLOP], [Encoder.PromptedFLOP]. What is computed again for the
+// backward pass to save memory is not counted, nor what is no product, nor
 // what [Options.KeepLayers] or [Encoder.Attention] have made of the last block beyond what the pooler reads.
 func (c Config) Products(batch []Sequence, classes int, learns Learns) map[Product]int {
 	all := map[Product]int{}
