@@ -12,18 +12,19 @@ build: ## one static binary
 demo: build ## everything, on drawn pictures and the embedded endpoint: minutes
 	bin/mcil demo --out mcil-demo
 
-# cgo, and with it the race detector, is at hand where Go finds a C compiler.
+# cgo, and with it the race detector, is at hand where Go finds a C compiler. Under it a process takes several times as long:
+# scripts and kills, which start the program hundreds of times, run without it, as what counts allocations does. Set SKIP= to
+# run all of them under it too.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+SKIP := $(if $(RACE),-skip '^(TestScripts|TestKilled[A-Z])')
 
 test: ## formatting, vet, every package's tests
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l caption cmd dataset schemas train) || exit 1; test -z "$$unformatted" || { echo "run gofmt on: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags openblas ./train/...
-	$(GO) test $(RACE) -timeout 20m ./... # cmd's tests start the program hundreds of times: minutes on a busy machine
+	$(GO) test $(RACE) $(SKIP) -timeout 60m ./...
 ifneq ($(RACE),)
-	@# what counts allocations, the large products, and processes killed by the dozen are left out under the race detector
-	CGO_ENABLED=0 $(GO) test -trimpath ./train/kernel ./train/method
-	CGO_ENABLED=0 $(GO) test -trimpath -run 'TestKilled(Demo|Sweep|Frozen)' ./cmd/mcil
+	CGO_ENABLED=0 $(GO) test -trimpath -timeout 20m ./train/kernel ./train/method ./cmd/mcil
 endif
 	@# the kernels' own tests go through every CPU path; here what is built on them is tested on each that the machine has
 	@set -e; for path in portable avx2 avx512; do export MCIL_CPU=$$path; \
