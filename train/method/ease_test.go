@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,23 +38,7 @@ func readEaseGolden(t *testing.T) *easeGolden {
 	if err := json.Unmarshal([]byte(metadata["case"]), g); err != nil {
 		t.Fatal(err)
 	}
-	var weights []*vilt.Tensor
-	for _, x := range tensors {
-		g.tensors[x.Name] = x
-		if name, ok := strings.CutPrefix(x.Name, "weights."); ok {
-			weights = append(weights, &vilt.Tensor{Name: name, Shape: x.Shape, Data: x.Data})
-		}
-	}
-	dir := t.TempDir()
-	if err := vilt.WriteConfig(filepath.Join(dir, vilt.ConfigFile), g.Config); err != nil {
-		t.Fatal(err)
-	}
-	if err := vilt.WriteSafetensors(filepath.Join(dir, vilt.WeightsFile), weights, nil); err != nil {
-		t.Fatal(err)
-	}
-	if g.weights, err = vilt.Load(dir); err != nil {
-		t.Fatal(err)
-	}
+	g.weights = goldenWeights(t, tensors, g.Config, g.tensors)
 	for p := range g.Phases {
 		g.train = append(g.train, g.examples(fmt.Sprintf("train.%d", p)))
 	}

@@ -32,7 +32,7 @@ type promptGolden struct {
 	tensors map[string]*vilt.Tensor
 }
 
-func readPromptGolden(t *testing.T, file string) (g promptGolden, w *vilt.Weights) {
+func readPromptGolden(t *testing.T, file string) (g promptGolden, _ *vilt.Weights) {
 	t.Helper()
 	tensors, metadata, err := vilt.ReadSafetensorsMetadata(file)
 	if err != nil {
@@ -42,24 +42,31 @@ func readPromptGolden(t *testing.T, file string) (g promptGolden, w *vilt.Weight
 		t.Fatal(err)
 	}
 	g.tensors = map[string]*vilt.Tensor{}
+	return g, goldenWeights(t, tensors, g.Config, g.tensors)
+}
+
+// goldenWeights names a golden's tensors, and loads the encoder that is among them.
+func goldenWeights(t *testing.T, tensors []*vilt.Tensor, c vilt.Config, named map[string]*vilt.Tensor) *vilt.Weights {
+	t.Helper()
 	var weights []*vilt.Tensor
 	for _, x := range tensors {
-		g.tensors[x.Name] = x
+		named[x.Name] = x
 		if name, ok := strings.CutPrefix(x.Name, "weights."); ok {
 			weights = append(weights, &vilt.Tensor{Name: name, Shape: x.Shape, Data: x.Data})
 		}
 	}
 	dir := t.TempDir()
-	if err := vilt.WriteConfig(filepath.Join(dir, vilt.ConfigFile), g.Config); err != nil {
+	if err := vilt.WriteConfig(filepath.Join(dir, vilt.ConfigFile), c); err != nil {
 		t.Fatal(err)
 	}
 	if err := vilt.WriteSafetensors(filepath.Join(dir, vilt.WeightsFile), weights, nil); err != nil {
 		t.Fatal(err)
 	}
-	if w, err = vilt.Load(dir); err != nil {
+	w, err := vilt.Load(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return g, w
+	return w
 }
 
 // options are those of the golden's method.
