@@ -13,8 +13,8 @@ demo: build ## everything, on drawn pictures and the embedded endpoint: minutes
 	bin/mcil demo --out mcil-demo
 
 # cgo, and with it the race detector, is at hand where Go finds a C compiler. Under it a process takes several times as long:
-# scripts and kills, which start the program hundreds of times, run without it, as what counts allocations does. Set SKIP= to
-# run all of them under it too.
+# scripts and kills, which start the program hundreds of times, run without it, as what counts allocations does. SKIP= runs
+# those of them under it that can bear it.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 SKIP := $(if $(RACE),-skip '^(TestScripts|TestKilled[A-Z])')
 
