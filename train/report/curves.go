@@ -107,7 +107,8 @@ func accuracyFigure(e exhibit, lo, hi, width float64) *scene.Scene {
 			chance = append(chance, scene.Point{X: x(n), Y: b.y(1 / float64(n))})
 		}
 		s.Polyline(chance, scene.Paint{Stroke: scene.Soft, Dash: 4})
-		s.Text(b.right-4, b.y(1/float64(hi))-6, "chance", scene.Font{Size: 11, Anchor: scene.End})
+		// where accuracies are highest: at the end the last of them may be no better than chance
+		s.Text(x(lo)+6, b.y(1/float64(lo))-6, "chance", scene.Font{Size: 11})
 	}
 	traces := e.traces(x, accuracyOf)
 	b.draw(s, traces, true)
