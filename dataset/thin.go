@@ -10,7 +10,8 @@ import (
 // masked exemplars have them. [CLS], [SEP] and at least one patch stay.
 type Thin struct {
 	Items
-	Drop float64 // probability that a patch or token is left out, in [0,1)
+	Drop                float64 // probability that a patch or token is left out, in [0,1)
+	KeepImage, KeepText bool    // leave that modality whole
 }
 
 func (t Thin) Sample(ctx context.Context, i int, rng *rand.Rand) (Sample, error) {
@@ -22,17 +23,17 @@ func (t Thin) Sample(ctx context.Context, i int, rng *rand.Rand) (Sample, error)
 	thin.Passing = true
 	thin.PatchPos, thin.Pixels, thin.Tokens, thin.TokenPos = nil, nil, nil, nil
 	size, spared := len(s.Pixels)/max(1, len(s.PatchPos)), 0
-	if len(s.PatchPos) > 0 {
+	if len(s.PatchPos) > 0 && !t.KeepImage {
 		spared = rng.IntN(len(s.PatchPos))
 	}
 	for k, pos := range s.PatchPos {
-		if k == spared || rng.Float64() >= t.Drop {
+		if t.KeepImage || k == spared || rng.Float64() >= t.Drop {
 			thin.PatchPos = append(thin.PatchPos, pos)
 			thin.Pixels = append(thin.Pixels, s.Pixels[k*size:(k+1)*size]...)
 		}
 	}
 	for k, id := range s.Tokens {
-		if k == 0 || k == len(s.Tokens)-1 || rng.Float64() >= t.Drop {
+		if t.KeepText || k == 0 || k == len(s.Tokens)-1 || rng.Float64() >= t.Drop {
 			thin.Tokens = append(thin.Tokens, id)
 			thin.TokenPos = append(thin.TokenPos, s.TokenPos[k])
 		}

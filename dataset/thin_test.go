@@ -74,4 +74,17 @@ func TestThin(t *testing.T) {
 	if err != nil || len(last.PatchPos) != 1 || !slices.Equal(last.Tokens, []int32{100, 111}) {
 		t.Errorf("nearly everything dropped: %+v, %v", last, err)
 	}
+	for _, one := range []struct {
+		thin            dataset.Thin
+		patches, tokens int
+	}{
+		{dataset.Thin{Items: grid{}, Drop: 0.999999, KeepText: true}, 1, 12},
+		{dataset.Thin{Items: grid{}, Drop: 0.999999, KeepImage: true}, 20, 2},
+		{dataset.Thin{Items: grid{}, Drop: 0.999999, KeepImage: true, KeepText: true}, 20, 12},
+	} {
+		s, err := one.thin.Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1)))
+		if err != nil || len(s.PatchPos) != one.patches || len(s.Pixels) != 3*one.patches || len(s.Tokens) != one.tokens {
+			t.Errorf("%+v: %+v, %v", one.thin, s, err)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcil/mcil/dataset"
 	"github.com/mcil/mcil/schemas"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -214,6 +215,40 @@ func TestBalancedLabels(t *testing.T) {
 	}
 	if !slices.Equal(count, []int{testTrain, testTrain, testTrain, testTrain}) || lesson.Fresh.Len() != testTrain {
 		t.Errorf("examples by class: %v; %d are fresh", count, lesson.Fresh.Len())
+	}
+}
+
+// TestThinnedAsExemplars: new examples have gaps in what masked exemplars have gaps in, and in both beside others.
+func TestThinnedAsExemplars(t *testing.T) {
+	o := testRun(t)
+	o.Learning.MaskNew = 0.9
+	r := &run{o: o.WithDefaults()}
+	defer r.close()
+	if _, err := r.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[0])
+	for _, c := range []struct {
+		m             MemoryOptions
+		patches, text bool // that some are gone
+	}{
+		{MemoryOptions{Exemplars: memory.Masked}, true, true},
+		{MemoryOptions{Exemplars: memory.Masked, Mask: memory.MaskOptions{Text: memory.All}}, true, false},
+		{MemoryOptions{Exemplars: memory.Masked, Mask: memory.MaskOptions{Image: memory.All}}, false, true},
+		{MemoryOptions{Exemplars: memory.Raw}, true, true},
+		{MemoryOptions{Exemplars: memory.None}, true, true},
+	} {
+		r.o.Memory = c.m.WithDefaults()
+		s, err := r.thinned(fresh).Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gone := len(s.PatchPos) < s.GridH*s.GridW; gone != c.patches {
+			t.Errorf("%+v: %d patches of %d by %d", c.m, len(s.PatchPos), s.GridH, s.GridW)
+		}
+		if gone := len(s.Tokens) < s.TextLen; gone != c.text {
+			t.Errorf("%+v: %d tokens of %d", c.m, len(s.Tokens), s.TextLen)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mcil/mcil/dataset"
+	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/tune"
 )
@@ -22,7 +23,8 @@ type LearningOptions struct {
 	Mixing  string
 	Augment string // see dataset.ParseAugment; default none, as ViLT trains
 	// MaskNew is the share of patches and tokens that new examples lose at random, each time others, so that they look more
-	// like masked exemplars, in [0,1); default 0. The paper has no such thing; CIM compresses new examples likewise.
+	// like masked exemplars, in [0,1); default 0. What masked exemplars keep whole, the picture or the text, new examples keep
+	// too. The paper has no such thing; CIM compresses new examples likewise.
 	MaskNew float64
 
 	AdapterWidth   int     // of adapters' narrow rows; default 64
@@ -181,7 +183,7 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
 		learned = r.subset(r.data.Splits[dataset.Train], slices.Concat(r.phases[:t+1]...))
 	}
-	items := dataset.Concat{dataset.Thin{Items: learned, Drop: l.MaskNew}, r.store.Replay(r.o.Memory.replay())}
+	items := dataset.Concat{r.thinned(learned), r.store.Replay(r.o.Memory.replay())}
 	augment.Items = items
 	if l.Mixing != mixingBalanced {
 		return method.Lesson{Items: augment, Fresh: fresh}, nil
@@ -195,4 +197,13 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 		groups[e.Label] = append(groups[e.Label], fresh.Len()+i)
 	}
 	return method.Lesson{Items: dataset.Balance(augment, groups), Fresh: fresh}, nil
+}
+
+// thinned is new examples with gaps where masked exemplars have them: a picture that is whole is else a sign of a new class.
+func (r *run) thinned(items dataset.Items) dataset.Items {
+	t := dataset.Thin{Items: items, Drop: r.o.Learning.MaskNew}
+	if m := r.o.Memory; m.Exemplars == memory.Masked {
+		t.KeepImage, t.KeepText = m.Mask.Image == memory.All, m.Mask.Text == memory.All
+	}
+	return t
 }
