@@ -65,7 +65,7 @@ func opens(t *testing.T, dir string, accuracy ...float64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := m.Evaluate(t.Context(), data, "test")
+		e, err := m.Evaluate(t.Context(), data, EvaluateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

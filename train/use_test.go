@@ -92,7 +92,7 @@ func TestEvaluateIsTheRunsOwnAccuracy(t *testing.T) {
 			if m.Phase != i+1 || m.Phases != len(report.Phases) || !slices.Equal(m.Classes, report.Classes[:p.Classes]) {
 				t.Errorf("phase %d of %d with classes %v", m.Phase, m.Phases, m.Classes)
 			}
-			e, err := m.Evaluate(t.Context(), data, dataset.Test)
+			e, err := m.Evaluate(t.Context(), data, EvaluateOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestPredict(t *testing.T) {
 	data := openData(t, testRun(t).Data)
 	m := openModel(t, mustWholeRun(t), OpenOptions{})
 	rows := data.Splits[dataset.Test]
-	e, err := m.Evaluate(t.Context(), data, dataset.Test)
+	e, err := m.Evaluate(t.Context(), data, EvaluateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,10 +254,54 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestSides: what is told of old and of new classes, by hand.
+func TestSides(t *testing.T) {
+	m := &Model{Phase: 2, Classes: []schemas.RunClass{{Phase: 0}, {Phase: 0}, {Phase: 1}, {Phase: 1}}}
+	rows := []EvaluationConfused{
+		{Class: 0, Predicted: 0}, {Class: 0, Predicted: 1}, {Class: 0, Predicted: 2}, {Class: 1, Predicted: 3}, // old
+		{Class: 2, Predicted: 2}, {Class: 3, Predicted: 0}, // new
+	}
+	if s := m.sides(rows); s == nil || *s != (EvaluationSides{OldAccuracy: 0.25, NewAccuracy: 0.5, OldAsNew: 0.5}) {
+		t.Errorf("%+v", s)
+	}
+	if m.sides(rows[:4]) != nil || m.sides(rows[4:]) != nil {
+		t.Error("sides of one side")
+	}
+}
+
+// TestEvaluateWithoutPatches: pictures with gaps give other answers, the same at every call.
+func TestEvaluateWithoutPatches(t *testing.T) {
+	data := openData(t, testRun(t).Data)
+	m := openModel(t, mustWholeRun(t), OpenOptions{})
+	whole, err := m.Evaluate(t.Context(), data, EvaluateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaps, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: 0.9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: 0.9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(gaps.Confusions, again.Confusions) || gaps.DropPatches != 0.9 {
+		t.Error("not the same at every call")
+	}
+	if slices.Equal(gaps.Confusions, whole.Confusions) {
+		t.Error("gaps change no answer")
+	}
+	for _, share := range []float64{-0.1, 1, math.NaN()} {
+		if _, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: share}); !errors.Is(err, ErrOptions) {
+			t.Errorf("dropping %g: %v", share, err)
+		}
+	}
+}
+
 func TestEvaluateRefuses(t *testing.T) {
 	m := openModel(t, mustWholeRun(t), OpenOptions{})
 	data := openData(t, testRun(t).Data)
-	if _, err := m.Evaluate(t.Context(), data, "val"); !errors.Is(err, dataset.ErrRefused) || !strings.Contains(err.Error(), "has no val rows") {
+	if _, err := m.Evaluate(t.Context(), data, EvaluateOptions{Split: "val"}); !errors.Is(err, dataset.ErrRefused) || !strings.Contains(err.Error(), "has no val rows") {
 		t.Errorf("no such split: %v", err)
 	}
 	strange := *data
@@ -265,17 +309,17 @@ func TestEvaluateRefuses(t *testing.T) {
 	for i := range strange.Classes {
 		strange.Classes[i].WNID = "x" + strange.Classes[i].WNID
 	}
-	if _, err := m.Evaluate(t.Context(), &strange, dataset.Test); !errors.Is(err, dataset.ErrRefused) || !strings.Contains(err.Error(), "none of its test rows") {
+	if _, err := m.Evaluate(t.Context(), &strange, EvaluateOptions{}); !errors.Is(err, dataset.ErrRefused) || !strings.Contains(err.Error(), "none of its test rows") {
 		t.Errorf("other classes: %v", err)
 	}
 	// Classes are told by wnid, so another dataset may number them otherwise and lack some.
-	want, err := m.Evaluate(t.Context(), data, dataset.Test)
+	want, err := m.Evaluate(t.Context(), data, EvaluateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	strange.Classes = slices.Clone(data.Classes)
 	strange.Classes[0].WNID = "x"
-	e, err := m.Evaluate(t.Context(), &strange, dataset.Test)
+	e, err := m.Evaluate(t.Context(), &strange, EvaluateOptions{})
 	if err != nil || e.OtherRows != testTest || e.Rows != want.Rows-testTest {
 		t.Fatalf("%v: %d rows and %d others", err, e.Rows, e.OtherRows)
 	}

@@ -1,11 +1,20 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/mcil/mcil/dataset"
 )
+
+// EvaluateOptions say of what a model's accuracy is. Zero means the default.
+type EvaluateOptions struct {
+	Split string // default test
+	// DropPatches is the share of patches that each picture loses at random, the same at every call, in [0,1); default 0. What
+	// it does to the accuracy tells how much a model reads in pictures, and whether it takes gaps for a sign of some classes.
+	DropPatches float64
+}
 
 // Evaluation is how well a model does on a split of a dataset. Accuracies are fractions in [0,1].
 type Evaluation struct {
@@ -16,8 +25,10 @@ type Evaluation struct {
 	Rows         int                  `json:"rows"`     // of the classes that the model tells apart
 	Accuracy     float64              `json:"accuracy"` // pooled over rows
 	Top5Accuracy float64              `json:"top5_accuracy"`
-	Classes      []EvaluationClass    `json:"classes"`    // that the model tells apart, in the order learned
-	OtherRows    int                  `json:"other_rows"` // of classes that it does not know: they do not count
+	DropPatches  float64              `json:"drop_patches,omitempty"`
+	Sides        *EvaluationSides     `json:"sides,omitempty"` // nil unless there are rows of old classes and of new ones
+	Classes      []EvaluationClass    `json:"classes"`         // that the model tells apart, in the order learned
+	OtherRows    int                  `json:"other_rows"`      // of classes that it does not know: they do not count
 	Confusions   []EvaluationConfused `json:"-"`
 }
 
@@ -28,6 +39,13 @@ type EvaluationClass struct {
 	Phase    int     `json:"phase"`    // in which it was learned, from 1
 	Rows     int     `json:"rows"`     // 0 where the split has none
 	Accuracy float64 `json:"accuracy"` // 0 where there are no rows
+}
+
+// EvaluationSides tells the classes of the model's last phase, the new ones, from those before. Shares of rows, in [0,1].
+type EvaluationSides struct {
+	OldAccuracy float64 `json:"old_accuracy"`
+	NewAccuracy float64 `json:"new_accuracy"`
+	OldAsNew    float64 `json:"old_as_new"` // rows of old classes that are taken for any new one
 }
 
 // EvaluationConfused is one row of an [Evaluation] with what the model took it for.
@@ -42,8 +60,12 @@ const topMost = 5
 
 // Evaluate measures the model on a split of a dataset, whose classes are matched by wnid. On the run's own data the
 // accuracy is the one of its report, exactly.
-func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, split string) (Evaluation, error) {
-	e := Evaluation{Run: m.Dir, Phase: m.Phase, Data: data.Dir, Split: split}
+func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, o EvaluateOptions) (Evaluation, error) {
+	split := cmp.Or(o.Split, dataset.Test)
+	e := Evaluation{Run: m.Dir, Phase: m.Phase, Data: data.Dir, Split: split, DropPatches: o.DropPatches}
+	if !(o.DropPatches >= 0 && o.DropPatches < 1) {
+		return e, fmt.Errorf("share of patches to drop: %g: must be from 0 to below 1: %w", o.DropPatches, ErrOptions)
+	}
 	rows, ok := data.Splits[split]
 	if !ok {
 		return e, fmt.Errorf("dataset %s: has no %s rows: %w", data.Dir, split, dataset.ErrRefused)
@@ -70,7 +92,7 @@ func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, split strin
 	}
 	hits := make([]int, len(m.Classes))
 	right, top := 0, 0
-	for p, err := range m.Predict(ctx, items, false) {
+	for p, err := range m.Predict(ctx, dataset.Thin{Items: items, Drop: o.DropPatches, KeepText: true}, false) {
 		if err != nil {
 			return e, err
 		}
@@ -91,10 +113,38 @@ func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, split strin
 		}
 	}
 	e.Accuracy, e.Top5Accuracy = float64(right)/float64(e.Rows), float64(top)/float64(e.Rows)
+	e.Sides = m.sides(e.Confusions)
 	for i := range e.Classes {
 		if c := &e.Classes[i]; c.Rows > 0 {
 			c.Accuracy = float64(hits[i]) / float64(c.Rows)
 		}
 	}
 	return e, nil
+}
+
+// sides are the shares of what was predicted by age of the class.
+func (m *Model) sides(rows []EvaluationConfused) *EvaluationSides {
+	var old, fresh, oldRight, freshRight, asNew int
+	for _, r := range rows {
+		if m.Classes[r.Class].Phase+1 == m.Phase {
+			fresh++
+			if r.Predicted == r.Class {
+				freshRight++
+			}
+			continue
+		}
+		old++
+		switch {
+		case r.Predicted == r.Class:
+			oldRight++
+		case m.Classes[r.Predicted].Phase+1 == m.Phase:
+			asNew++
+		}
+	}
+	if old == 0 || fresh == 0 {
+		return nil
+	}
+	return &EvaluationSides{
+		OldAccuracy: float64(oldRight) / float64(old), NewAccuracy: float64(freshRight) / float64(fresh), OldAsNew: float64(asNew) / float64(old),
+	}
 }

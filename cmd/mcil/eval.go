@@ -35,17 +35,22 @@ func (f useFlags) validate() error {
 }
 
 type evalCmd struct {
-	Run_        string `arg:"" name:"run" help:"Run folder, finished or not."`
-	Data        string `required:"" placeholder:"DATASET" help:"Dataset made by mcil build, with classes of the run; others do not count."`
-	Evaluate    string `default:"test" enum:"test,validation" help:"Rows to evaluate on: test or validation."`
-	Predictions string `placeholder:"FILE.csv" help:"Write for each row its ID, class, the class predicted, and its probability."`
-	JSON        bool   `help:"Print the accuracies as JSON."`
+	Run_        string  `arg:"" name:"run" help:"Run folder, finished or not."`
+	Data        string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build, with classes of the run; others do not count."`
+	Evaluate    string  `default:"test" enum:"test,validation" help:"Rows to evaluate on: test or validation."`
+	DropPatches float64 `placeholder:"SHARE" help:"Leave this share of each picture's patches out, at random and the same at every call: how much is read in pictures, and whether gaps are taken for a sign of some classes. Default: 0."`
+	Predictions string  `placeholder:"FILE.csv" help:"Write for each row its ID, class, the class predicted, and its probability."`
+	JSON        bool    `help:"Print the accuracies as JSON."`
 	useFlags
 	resourceFlags
 }
 
 func (c *evalCmd) Validate() error {
-	return errors.Join(c.useFlags.validate(), c.resourceFlags.validate())
+	var drop error
+	if !(c.DropPatches >= 0 && c.DropPatches < 1) {
+		drop = fmt.Errorf("--drop-patches=%g: choose a share from 0 to below 1", c.DropPatches)
+	}
+	return errors.Join(drop, c.useFlags.validate(), c.resourceFlags.validate())
 }
 
 func (c *evalCmd) Run(ctx context.Context, e *env) error {
@@ -60,7 +65,7 @@ func (c *evalCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	defer m.Close()
-	result, err := m.Evaluate(ctx, data, c.Evaluate)
+	result, err := m.Evaluate(ctx, data, train.EvaluateOptions{Split: c.Evaluate, DropPatches: c.DropPatches})
 	if err != nil {
 		return err
 	}
@@ -90,6 +95,13 @@ func printEvaluation(w io.Writer, r train.Evaluation, phases int) error {
 	}
 	_, err := fmt.Fprintf(w, "%s after phase %d of %d: accuracy %.2f %%, top-5 %.2f %% on %d %s rows of %d classes\n",
 		r.Run, r.Phase, phases, 100*r.Accuracy, 100*r.Top5Accuracy, r.Rows, r.Split, len(r.Classes)-absent)
+	if s := r.Sides; err == nil && s != nil {
+		_, err = fmt.Fprintf(w, "classes before phase %d: accuracy %.2f %%, taken for its own %.2f %%; its own: accuracy %.2f %%\n",
+			r.Phase, 100*s.OldAccuracy, 100*s.OldAsNew, 100*s.NewAccuracy)
+	}
+	if err == nil && r.DropPatches > 0 {
+		_, err = fmt.Fprintf(w, "without %.0f %% of each picture's patches\n", 100*r.DropPatches)
+	}
 	if err == nil && absent > 0 {
 		_, err = fmt.Fprintf(w, "%d classes of the run have no rows there\n", absent)
 	}
