@@ -29,8 +29,8 @@
 //	                     their patches where the whole picture's would be; contrast turns about the mean of what was kept)
 //	new examples         whole; --mask-new takes a share of patches and tokens from them at random, as exemplars lack some (not
 //	                     of the modality that masked exemplars keep whole). This is not the paper's: CIM compresses new
-//	                     examples likewise. Where exemplars alone have gaps, a whole picture becomes a sign of a new class:
-//	                     see train/experiments
+//	                     examples likewise. Where exemplars alone have gaps, a whole picture becomes a sign of a new class,
+//	                     and where new examples alone have them, of an old one: see train/experiments
 //	accuracy             top-1 over the rows of all classes seen, pooled; its mean over phases is the average accuracy. The
 //	                     mean over phases of the matrix rows, which weighs phases alike, stands beside it
 //

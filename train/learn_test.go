@@ -185,8 +185,8 @@ func TestMixings(t *testing.T) {
 	}
 }
 
-// TestBalancedLabels: what comes as often as the new classes' examples are exemplars of each old class.
-func TestBalancedLabels(t *testing.T) {
+// TestLesson: balanced, exemplars of each old class come as often as the new classes' examples; and new examples alone are thinned.
+func TestLesson(t *testing.T) {
 	o := testRun(t)
 	o.Learning.Mixing = mixingBalanced
 	r := &run{o: o.WithDefaults()}
@@ -216,9 +216,33 @@ func TestBalancedLabels(t *testing.T) {
 	if !slices.Equal(count, []int{testTrain, testTrain, testTrain, testTrain}) || lesson.Fresh.Len() != testTrain {
 		t.Errorf("examples by class: %v; %d are fresh", count, lesson.Fresh.Len())
 	}
+
+	r.o.Learning.Mixing, r.o.Learning.MaskNew = "", 0.9 // takes from new examples, and nothing from exemplars
+	if lesson, err = r.lesson(1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range lesson.Items.Len() {
+		s, err := lesson.Items.Sample(t.Context(), i, rand.New(rand.NewPCG(1, uint64(i))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := s.GridH * s.GridW
+		if old := i - lesson.Fresh.Len(); old >= 0 {
+			e, err := memory.Decode(r.store.All()[old])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want = len(e.PatchPos); len(s.PatchPos) != want {
+				t.Errorf("exemplar %d: %d of %d patches", old, len(s.PatchPos), want)
+			}
+		} else if len(s.PatchPos) >= want {
+			t.Errorf("new example %d: all of %d patches", i, want)
+		}
+	}
 }
 
-// TestThinnedAsExemplars: new examples have gaps in what masked exemplars have gaps in, and in both beside others.
+// TestThinnedAsExemplars: new examples have gaps in what masked exemplars have gaps in, and in both where exemplars are of
+// another kind; where these are replayed black, so are the gaps.
 func TestThinnedAsExemplars(t *testing.T) {
 	o := testRun(t)
 	o.Learning.MaskNew = 0.9
@@ -249,6 +273,18 @@ func TestThinnedAsExemplars(t *testing.T) {
 		if gone := len(s.Tokens) < s.TextLen; gone != c.text {
 			t.Errorf("%+v: %d tokens of %d", c.m, len(s.Tokens), s.TextLen)
 		}
+	}
+	r.o.Memory = MemoryOptions{Replay: replayBlack}.WithDefaults()
+	s, err := r.thinned(fresh).Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := fresh.Sample(t.Context(), 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.PatchPos) != s.GridH*s.GridW || slices.Equal(s.Pixels, whole.Pixels) || !slices.Contains(s.Pixels, 0) {
+		t.Errorf("black: %d patches of %d by %d", len(s.PatchPos), s.GridH, s.GridW)
 	}
 }
 

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -24,7 +26,8 @@ type LearningOptions struct {
 	Augment string // see dataset.ParseAugment; default none, as ViLT trains
 	// MaskNew is the share of patches and tokens that new examples lose at random, each time others, so that they look more
 	// like masked exemplars, in [0,1); default 0. What masked exemplars keep whole, the picture or the text, new examples keep
-	// too. The paper has no such thing; CIM compresses new examples likewise.
+	// too, and what they replay black is black. Beside whole exemplars it is the new ones alone that have gaps. The paper has
+	// no such thing; CIM compresses new examples likewise.
 	MaskNew float64
 
 	AdapterWidth   int     // of adapters' narrow rows; default 64
@@ -199,11 +202,30 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 	return method.Lesson{Items: dataset.Balance(augment, groups), Fresh: fresh}, nil
 }
 
-// thinned is new examples with gaps where masked exemplars have them: a picture that is whole is else a sign of a new class.
+// thinned takes from new examples at random what masked exemplars lack, in the form in which these are replayed: else a whole
+// picture is a sign of a new class. Beside other exemplars it takes from both modalities.
 func (r *run) thinned(items dataset.Items) dataset.Items {
 	t := dataset.Thin{Items: items, Drop: r.o.Learning.MaskNew}
-	if m := r.o.Memory; m.Exemplars == memory.Masked {
+	m := r.o.Memory
+	if m.Exemplars == memory.Masked {
 		t.KeepImage, t.KeepText = m.Mask.Image == memory.All, m.Mask.Text == memory.All
 	}
+	if t.Drop > 0 && m.replay().Black {
+		return blackened{t, r.patchPx()}
+	}
 	return t
+}
+
+// blackened is items whose missing patches are black.
+type blackened struct {
+	dataset.Items
+	patchPx int
+}
+
+func (b blackened) Sample(ctx context.Context, i int, rng *rand.Rand) (dataset.Sample, error) {
+	s, err := b.Items.Sample(ctx, i, rng)
+	if err != nil {
+		return s, err
+	}
+	return memory.Blacken(s, b.patchPx), nil
 }

@@ -254,42 +254,53 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestSides: what is told of old and of new classes, by hand.
-func TestSides(t *testing.T) {
-	m := &Model{Phase: 2, Classes: []schemas.RunClass{{Phase: 0}, {Phase: 0}, {Phase: 1}, {Phase: 1}}}
+// TestByAge: what is told of old and of new classes, by hand.
+func TestByAge(t *testing.T) {
 	rows := []EvaluationConfused{
 		{Class: 0, Predicted: 0}, {Class: 0, Predicted: 1}, {Class: 0, Predicted: 2}, {Class: 1, Predicted: 3}, // old
 		{Class: 2, Predicted: 2}, {Class: 3, Predicted: 0}, // new
 	}
-	if s := m.sides(rows); s == nil || *s != (EvaluationSides{OldAccuracy: 0.25, NewAccuracy: 0.5, OldAsNew: 0.5}) {
-		t.Errorf("%+v", s)
+	e := Evaluation{Phase: 2, Classes: []EvaluationClass{{Phase: 1}, {Phase: 1}, {Phase: 2}, {Phase: 2}}, Confusions: rows}
+	if a := e.byAge(); a == nil || *a != (EvaluationByAge{OldAccuracy: 0.25, NewAccuracy: 0.5, OldAsNew: 0.5}) {
+		t.Errorf("%+v", a)
 	}
-	if m.sides(rows[:4]) != nil || m.sides(rows[4:]) != nil {
-		t.Error("sides of one side")
+	for _, e.Confusions = range [][]EvaluationConfused{rows[:4], rows[4:]} {
+		if e.byAge() != nil {
+			t.Error("two ages of one")
+		}
 	}
 }
 
-// TestEvaluateWithoutPatches: pictures with gaps give other answers, the same at every call.
+// TestEvaluateWithoutPatches: pictures with gaps and their whole texts are answered, the same for any number of workers.
 func TestEvaluateWithoutPatches(t *testing.T) {
 	data := openData(t, testRun(t).Data)
 	m := openModel(t, mustWholeRun(t), OpenOptions{})
-	whole, err := m.Evaluate(t.Context(), data, EvaluateOptions{})
-	if err != nil {
-		t.Fatal(err)
+	evaluate := func(m *Model, drop float64) []EvaluationConfused {
+		t.Helper()
+		e, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: drop})
+		if err != nil || e.DropPatches != drop {
+			t.Fatal(e.DropPatches, err)
+		}
+		return e.Confusions
 	}
-	gaps, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: 0.9})
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: 0.9})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(gaps.Confusions, again.Confusions) || gaps.DropPatches != 0.9 {
-		t.Error("not the same at every call")
-	}
-	if slices.Equal(gaps.Confusions, whole.Confusions) {
+	whole, gaps := evaluate(m, 0), evaluate(m, 0.9)
+	if slices.Equal(gaps, whole) {
 		t.Error("gaps change no answer")
+	}
+	if again := evaluate(openModel(t, mustWholeRun(t), OpenOptions{Workers: 3}), 0.9); !slices.Equal(gaps, again) {
+		t.Error("other answers with more workers")
+	}
+	rows := data.Splits[dataset.Test]
+	items := dataset.Thin{Items: dataset.Subset{Encoding: m.encoding, Rows: rows, Indices: dataset.OfClasses(rows, 0, 1, 2, 3)}, Drop: 0.9, KeepText: true}
+	i := 0
+	for p, err := range m.Predict(t.Context(), items, false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Sample.Tokens) != p.Sample.TextLen || p.Sample.ID != gaps[i].ID || p.Probabilities[p.Class] != gaps[i].Probability {
+			t.Errorf("%s: %d of %d tokens, %g; evaluated: %+v", p.Sample.ID, len(p.Sample.Tokens), p.Sample.TextLen, p.Probabilities[p.Class], gaps[i])
+		}
+		i++
 	}
 	for _, share := range []float64{-0.1, 1, math.NaN()} {
 		if _, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: share}); !errors.Is(err, ErrOptions) {

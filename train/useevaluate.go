@@ -8,11 +8,12 @@ import (
 	"github.com/mcil/mcil/dataset"
 )
 
-// EvaluateOptions say of what a model's accuracy is. Zero means the default.
+// EvaluateOptions say what a model is evaluated on. Zero means the default.
 type EvaluateOptions struct {
 	Split string // default test
-	// DropPatches is the share of patches that each picture loses at random, the same at every call, in [0,1); default 0. What
-	// it does to the accuracy tells how much a model reads in pictures, and whether it takes gaps for a sign of some classes.
+	// DropPatches is the share of patches that each picture loses at random, in [0,1); default 0. For the same rows it is the
+	// same patches. What it does to the accuracy tells how much a model reads in pictures, and whether it takes gaps for a sign
+	// of some classes.
 	DropPatches float64
 }
 
@@ -26,9 +27,9 @@ type Evaluation struct {
 	Accuracy     float64              `json:"accuracy"` // pooled over rows
 	Top5Accuracy float64              `json:"top5_accuracy"`
 	DropPatches  float64              `json:"drop_patches,omitempty"`
-	Sides        *EvaluationSides     `json:"sides,omitempty"` // nil unless there are rows of old classes and of new ones
-	Classes      []EvaluationClass    `json:"classes"`         // that the model tells apart, in the order learned
-	OtherRows    int                  `json:"other_rows"`      // of classes that it does not know: they do not count
+	ByAge        *EvaluationByAge     `json:"by_age,omitempty"` // nil unless there are rows of old classes and of new ones
+	Classes      []EvaluationClass    `json:"classes"`          // that the model tells apart, in the order learned
+	OtherRows    int                  `json:"other_rows"`       // of classes that it does not know: they do not count
 	Confusions   []EvaluationConfused `json:"-"`
 }
 
@@ -41,8 +42,8 @@ type EvaluationClass struct {
 	Accuracy float64 `json:"accuracy"` // 0 where there are no rows
 }
 
-// EvaluationSides tells the classes of the model's last phase, the new ones, from those before. Shares of rows, in [0,1].
-type EvaluationSides struct {
+// EvaluationByAge tells the classes of the model's last phase, the new ones, from those before. Shares of rows, in [0,1].
+type EvaluationByAge struct {
 	OldAccuracy float64 `json:"old_accuracy"`
 	NewAccuracy float64 `json:"new_accuracy"`
 	OldAsNew    float64 `json:"old_as_new"` // rows of old classes that are taken for any new one
@@ -113,7 +114,7 @@ func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, o EvaluateO
 		}
 	}
 	e.Accuracy, e.Top5Accuracy = float64(right)/float64(e.Rows), float64(top)/float64(e.Rows)
-	e.Sides = m.sides(e.Confusions)
+	e.ByAge = e.byAge()
 	for i := range e.Classes {
 		if c := &e.Classes[i]; c.Rows > 0 {
 			c.Accuracy = float64(hits[i]) / float64(c.Rows)
@@ -122,29 +123,27 @@ func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, o EvaluateO
 	return e, nil
 }
 
-// sides are the shares of what was predicted by age of the class.
-func (m *Model) sides(rows []EvaluationConfused) *EvaluationSides {
-	var old, fresh, oldRight, freshRight, asNew int
-	for _, r := range rows {
-		if m.Classes[r.Class].Phase+1 == m.Phase {
-			fresh++
-			if r.Predicted == r.Class {
-				freshRight++
-			}
-			continue
-		}
-		old++
+// byAge tells old classes from new ones in what was predicted.
+func (e Evaluation) byAge() *EvaluationByAge {
+	fresh := func(class int) bool { return e.Classes[class].Phase == e.Phase }
+	var oldRows, oldRight, oldAsNew, newRows, newRight float64
+	for _, r := range e.Confusions {
+		right := r.Predicted == r.Class
 		switch {
-		case r.Predicted == r.Class:
-			oldRight++
-		case m.Classes[r.Predicted].Phase+1 == m.Phase:
-			asNew++
+		case fresh(r.Class) && right:
+			newRows, newRight = newRows+1, newRight+1
+		case fresh(r.Class):
+			newRows++
+		case right:
+			oldRows, oldRight = oldRows+1, oldRight+1
+		case fresh(r.Predicted):
+			oldRows, oldAsNew = oldRows+1, oldAsNew+1
+		default:
+			oldRows++
 		}
 	}
-	if old == 0 || fresh == 0 {
+	if oldRows == 0 || newRows == 0 {
 		return nil
 	}
-	return &EvaluationSides{
-		OldAccuracy: float64(oldRight) / float64(old), NewAccuracy: float64(freshRight) / float64(fresh), OldAsNew: float64(asNew) / float64(old),
-	}
+	return &EvaluationByAge{OldAccuracy: oldRight / oldRows, NewAccuracy: newRight / newRows, OldAsNew: oldAsNew / oldRows}
 }

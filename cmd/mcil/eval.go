@@ -38,7 +38,7 @@ type evalCmd struct {
 	Run_        string  `arg:"" name:"run" help:"Run folder, finished or not."`
 	Data        string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build, with classes of the run; others do not count."`
 	Evaluate    string  `default:"test" enum:"test,validation" help:"Rows to evaluate on: test or validation."`
-	DropPatches float64 `placeholder:"SHARE" help:"Leave this share of each picture's patches out, at random and the same at every call: how much is read in pictures, and whether gaps are taken for a sign of some classes. Default: 0."`
+	DropPatches float64 `placeholder:"SHARE" help:"Leave this share of each picture's patches out, at random and the same for the same rows: how much is read in pictures, and whether gaps are taken for a sign of some classes. Default: 0."`
 	Predictions string  `placeholder:"FILE.csv" help:"Write for each row its ID, class, the class predicted, and its probability."`
 	JSON        bool    `help:"Print the accuracies as JSON."`
 	useFlags
@@ -93,14 +93,15 @@ func printEvaluation(w io.Writer, r train.Evaluation, phases int) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s after phase %d of %d: accuracy %.2f %%, top-5 %.2f %% on %d %s rows of %d classes\n",
-		r.Run, r.Phase, phases, 100*r.Accuracy, 100*r.Top5Accuracy, r.Rows, r.Split, len(r.Classes)-absent)
-	if s := r.Sides; err == nil && s != nil {
-		_, err = fmt.Fprintf(w, "classes before phase %d: accuracy %.2f %%, taken for its own %.2f %%; its own: accuracy %.2f %%\n",
-			r.Phase, 100*s.OldAccuracy, 100*s.OldAsNew, 100*s.NewAccuracy)
+	gaps := ""
+	if r.DropPatches > 0 {
+		gaps = fmt.Sprintf(", without %.4g %% of patches", 100*r.DropPatches)
 	}
-	if err == nil && r.DropPatches > 0 {
-		_, err = fmt.Fprintf(w, "without %.0f %% of each picture's patches\n", 100*r.DropPatches)
+	_, err := fmt.Fprintf(w, "%s after phase %d of %d%s: accuracy %.2f %%, top-5 %.2f %% on %d %s rows of %d classes\n",
+		r.Run, r.Phase, phases, gaps, 100*r.Accuracy, 100*r.Top5Accuracy, r.Rows, r.Split, len(r.Classes)-absent)
+	if a := r.ByAge; err == nil && a != nil {
+		_, err = fmt.Fprintf(w, "of earlier classes: accuracy %.2f %%, taken for one of phase %d's %.2f %%; of phase %d's classes: accuracy %.2f %%\n",
+			100*a.OldAccuracy, r.Phase, 100*a.OldAsNew, r.Phase, 100*a.NewAccuracy)
 	}
 	if err == nil && absent > 0 {
 		_, err = fmt.Fprintf(w, "%d classes of the run have no rows there\n", absent)

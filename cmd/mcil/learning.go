@@ -15,7 +15,7 @@ type learningFlags struct {
 	DistillTemperature *float64 `placeholder:"T" help:"Temperature at which it is kept. Default: 2."`
 	Mixing             string   `placeholder:"KIND" help:"natural (the default): each new example and each exemplar once an epoch; balanced: each class as often as the largest."`
 	Augment            string   `placeholder:"NAME,…" help:"Change pictures at random, exemplars' too: flip, jitter. Default: none, as ViLT trains."`
-	MaskNew            *float64 `placeholder:"SHARE" help:"Share of patches and tokens that new examples lose at random, so that they are like masked exemplars; 0.6 or so is theirs. What these keep whole (--mask-image=all, --mask-text=all) stays whole. Not of the paper. Default: 0, off."`
+	MaskNew            *float64 `placeholder:"SHARE" help:"Share of patches and tokens that new examples lose at random, so that they are like masked exemplars, of which the report tells the share kept. What these keep whole (--mask-image=all, --mask-text=all) stays whole, and what they replay black is black. Not of the paper. Default: 0, off."`
 
 	AdapterWidth   *int     `placeholder:"N" help:"Width of adapters' narrow rows, of ease. Default: 64."`
 	AdapterScale   *float64 `placeholder:"SCALE" help:"Of what adapters add to the stream. Default: 0.1."`
