@@ -61,6 +61,17 @@ func paperName(method, exemplars string) string {
 	return ""
 }
 
+// fieldName is what those who work with it call a method; of one without a name of its own, that of its flag.
+func fieldName(method string) string {
+	names := map[string]string{
+		"ssf": "SSF", "ease": "EASE", "l2p": "L2P", "dualprompt": "DualPrompt", "coda-prompt": "CODA-Prompt", "simplecil": "SimpleCIL",
+	}
+	if n := names[method]; n != "" {
+		return n
+	}
+	return method
+}
+
 // published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none, nor has a
 // budget that is counted in anything but what samples take as they are stored plainly; MRDC knows JPEGs alone.
 func published(s series, b budget, c column) Stat {

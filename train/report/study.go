@@ -44,12 +44,11 @@ type series struct {
 func (s series) name() string {
 	n := paperName(s.method, s.exemplars)
 	if n == "" {
-		n = s.method
-		switch s.exemplars {
-		case "":
-		case "none":
-			n = strings.ToUpper(s.method) + ", no exemplars"
-		default:
+		n = fieldName(s.method)
+		switch {
+		case s.exemplars == "none" && s.method == "ssf":
+			n += ", no exemplars"
+		case s.exemplars != "" && s.exemplars != "none":
 			n += " + " + s.exemplars
 		}
 	}
@@ -160,9 +159,13 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 		}
 		key := lineKey{of.name(), budgetOf(settings), ""}
 		for _, x := range settings {
-			if apart(normal(x.Key)) {
-				key.settings += x.Key + " " + x.Value + "\n"
+			if !apart(normal(x.Key)) {
+				continue
 			}
+			if plain, is := usual(first, normal(x.Key)); is && plain == x.Value {
+				x.Value = "as usual" // which may be another number in each column, such as one prompt a phase
+			}
+			key.settings += x.Key + " " + x.Value + "\n"
 		}
 		n, ok := at[key]
 		if !ok {

@@ -146,6 +146,25 @@ func TestVariantsAreLines(t *testing.T) {
 	}
 }
 
+// TestUsualSettingsAreOneLine: what is as many as phases does not make a line of each number of phases.
+func TestUsualSettingsAreOneLine(t *testing.T) {
+	dual := func(phases, pool int) Run {
+		r := cell("none", phases, 0, 1, 0.5, "prompt_pool", float64(pool))
+		r.Report.Method, r.Settings.Settings["method"] = "dualprompt", "dualprompt"
+		return r
+	}
+	simple := cell("none", 10, 0, 1, 0.4)
+	simple.Report.Method, simple.Settings.Settings["method"] = "simplecil", "simplecil"
+	table := Results([]Run{dual(5, 5), dual(10, 10), dual(20, 20), dual(10, 3), simple}, Options{}).Tables[0]
+	var lines []string
+	for _, l := range table.Lines {
+		lines = append(lines, fmt.Sprint(l.Name, " ", l.Variant, " ", l.Cells[0].N, l.Cells[1].N, l.Cells[2].N))
+	}
+	if want := []string{"DualPrompt  1 1 1", "DualPrompt prompt_pool 3 0 1 0", "SimpleCIL  0 1 0"}; !slices.Equal(lines, want) {
+		t.Errorf("lines %q, want %q", lines, want)
+	}
+}
+
 func TestPublished(t *testing.T) {
 	// The two sources agree where they overlap: the figure was measured to 0.1 %.
 	for _, f := range publishedFigure() {
