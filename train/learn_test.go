@@ -185,7 +185,8 @@ func TestMixings(t *testing.T) {
 	}
 }
 
-// TestLesson: balanced, exemplars of each old class come as often as the new classes' examples; and new examples alone are thinned.
+// TestLesson: balanced, exemplars of each old class come as often as the new classes' examples; and new examples alone are
+// thinned.
 func TestLesson(t *testing.T) {
 	o := testRun(t)
 	o.Learning.Mixing = mixingBalanced
