@@ -99,7 +99,7 @@ type ResultsRow struct {
 	KeptBytes         Stat `json:"kept_bytes"`
 	// Pictures in all phases, over the seconds that they took.
 	LearnPicturesPerSecond Stat `json:"learn_pictures_per_second"`
-	TestPicturesPerSecond  Stat `json:"test_pictures_per_second"` // mean over phases
+	TestPicturesPerSecond  Stat `json:"test_pictures_per_second"` // after the last phase
 
 	Curve  []ResultsPoint `json:"curve"`           // one point a phase
 	Matrix [][]float64    `json:"accuracy_matrix"` // lower triangular, mean over seeds

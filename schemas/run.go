@@ -79,8 +79,8 @@ type Phase struct {
 	ClassExemplars         []int   `json:"class_exemplars,omitempty"`
 	Seconds                float64 `json:"seconds"`
 	LearnPicturesPerSecond float64 `json:"learn_pictures_per_second,omitempty"` // examples that steps took, in LearnSeconds
-	TestPicturesPerSecond  float64 `json:"test_pictures_per_second,omitempty"`  // in evaluation, waiting included
-	LearnSeconds           float64 `json:"learn_seconds,omitempty"`             // of Seconds, in steps and in waiting for their batches
+	TestPicturesPerSecond  float64 `json:"test_pictures_per_second,omitempty"`  // answers of the learner alone, see train's package comment
+	LearnSeconds           float64 `json:"learn_seconds,omitempty"`             // of Seconds, in steps, mean features and waiting for their batches
 	WaitSeconds            float64 `json:"wait_seconds,omitempty"`              // of LearnSeconds, in waiting
 }
 

@@ -71,7 +71,10 @@ func (r *run) learn(ctx context.Context, t int, stage string) (spent, error) {
 		log.step(s)
 		r.tell(stage+": learn", s.Done, s.Total, pace.note(s))
 	}
-	lesson.Means = func(done, total int) { r.tell(stage+": means", done, total, "") }
+	lesson.Means = func(s method.Step) { // of examples that steps have counted
+		pace.whole.took, pace.whole.waited = pace.whole.took+s.Took, pace.whole.waited+s.Waited
+		r.tell(stage+": means", s.Done, s.Total, "")
+	}
 	lesson.After = func(epochs int, solver []*vilt.Tensor) error {
 		log.flush() // a line goes before the epoch counts
 		return r.saveHalfway(t, epochs, solver, spent{pace.whole, before + time.Since(start)})

@@ -158,15 +158,10 @@ func (m *ease) represent(ctx context.Context, l Lesson) error {
 	t := m.last()
 	p, d := m.phases[t], m.width()
 	n, width := p.Seen-p.Old, (t+1)*d
-	progress := func(s Step) {
-		if l.Means != nil {
-			l.Means(s.Done, s.Total)
-		}
-	}
 	means, err := meansOf(ctx, l.Fresh, m.schedule, p, width, func(batch []dataset.Sample, s Step) ([]float32, Step, error) {
 		out, err := m.forwards(batch, nil)
 		return out.Features, s, err
-	}, progress)
+	}, l.Means)
 	if err != nil {
 		return err
 	}

@@ -52,8 +52,8 @@ type Lesson struct {
 	Items    dataset.Items // the new classes' examples, and exemplars of old ones, as steps are to see them; see [Spec.Joint]
 	Fresh    dataset.Items // the new classes' examples as they are, for prototypes
 	Progress func(Step)    // may be nil
-	// Means, if not nil, is told how many of so many batches a method has taken the mean features of after its steps.
-	Means func(done, total int)
+	// Means, if not nil, is told each batch that a method takes the mean features of after its steps.
+	Means func(Step)
 	// After, if not nil, is called after each epoch with how many are done and with the optimizer's state, by reference.
 	After func(epochs int, solver []*vilt.Tensor) error
 	// Epochs are done already, in a Fit that was interrupted after them. State must be as it was then, and From must hold

@@ -169,7 +169,7 @@ func newRow(runs []Run) Row {
 		TrainedParameters:      positive(func(r schemas.Report) float64 { return float64(r.TrainedParameters) }),
 		KeptBytes:              positive(func(r schemas.Report) float64 { return float64(r.KeptBytes) }),
 		LearnPicturesPerSecond: positive(learnRate),
-		TestPicturesPerSecond:  positive(testRate),
+		TestPicturesPerSecond:  positive(func(r schemas.Report) float64 { return lastPhase(r).TestPicturesPerSecond }),
 		Drop:                   make([]float64, n-1),
 		PerClass:               perClass(runs),
 	}
@@ -235,14 +235,6 @@ func learnRate(r schemas.Report) float64 {
 	}
 	if pictures > 0 {
 		return pictures / seconds
-	}
-	return sum / float64(len(r.Phases))
-}
-
-// testRate is pictures a second in evaluation, the mean over phases.
-func testRate(r schemas.Report) (sum float64) {
-	for _, p := range r.Phases {
-		sum += p.TestPicturesPerSecond
 	}
 	return sum / float64(len(r.Phases))
 }
