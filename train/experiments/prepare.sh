@@ -31,4 +31,4 @@ if [ -n "$emoji" ]; then
 	"$mcil" build --source "imagenet-r:$emoji" --captions emoji-captions --split "$split" --out emoji --layout hf
 	"$mcil" pretrain --data emoji --classes 'n9*' --out emoji-backbone --model tiny --epochs 300 --drop 0.7
 fi
-cp "$here"/*.yaml .
+cp "$here"/*.yaml "$here"/contrast.py .
