@@ -39,10 +39,11 @@
 // A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's,
 // or with prompts the classifier's rows of that phase's classes.
 // kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
-// values, classifier) at four bytes a value; of joint, which learns anew, the train rows of all classes seen, in the bytes of raw
-// exemplars, pixels uncompressed, and no state. The optimizer's moments are not in it, as each phase begins with none; nor is a
-// teacher, which is the state of the phase before. learn_pictures_per_second is over steps and the waiting for their batches,
-// a teacher's forward pass included, and nothing that a method does beside steps, test_pictures_per_second over evaluation.
+// values, classifier) at four bytes a value, but for components of coda-prompt that no phase has; of joint, which learns anew,
+// the train rows of all classes seen, in the bytes of raw exemplars, pixels uncompressed, and no state. The optimizer's moments
+// are not in it, as each phase begins with none; nor is a teacher, which is the state of the phase before.
+// learn_pictures_per_second is over steps and the waiting for their batches, a teacher's forward pass included, and nothing that
+// a method does beside steps, test_pictures_per_second over evaluation.
 //
 // # Memory
 //
