@@ -43,7 +43,7 @@
 //
 //	simplecil  prototypes are means of that feature under the encoder as it came, of examples as a test shows them
 //	linear     the classifier reads that feature of the frozen encoder: neither text nor picture is tuned
-//	finetune   the classifier reads that feature; scale and shift are of the map of patches and, in the blocks and the final
+//	finetune   as ssf: the classifier reads that feature; scale and shift are of the map of patches and, in blocks and the final
 //	           norm, of rows of text and picture alike. The embedding of text and the pooler stay as published
 //	joint      feature and tuning as finetune's, learned anew from pairs of all classes seen
 //
