@@ -113,8 +113,10 @@ parity: build $(PARITY)/installed ## tokenizer, pictures and ViLT-B/32 against H
 	MCIL_BIN=$(CURDIR)/bin/mcil MCIL_PYTHON=$(CURDIR)/$(PARITY)/bin/python PYTHONDONTWRITEBYTECODE=1 MCIL_VOCABULARY=$(abspath $(VOCABULARY)) MCIL_PARITY_TAR=$(abspath $(TAR)) \
 		$(GO) test -count 1 -tags parity -run TestParity -timeout 60m -v ./dataset ./train/...
 
-goldens: $(PARITY)/installed ## make the goldens of ViLT again
-	PYTHONDONTWRITEBYTECODE=1 $(PARITY)/bin/python train/vilt/testdata/vilt_golden.py train/vilt/testdata
+GOLDENS = train/vilt/testdata/vilt_golden.py $(addprefix train/method/testdata/,ease_golden.py prompts_golden.py ssf_golden.py)
+
+goldens: $(PARITY)/installed ## make the goldens of ViLT and of the methods again
+	@set -e; for script in $(GOLDENS); do echo "== $$script"; PYTHONDONTWRITEBYTECODE=1 $(PARITY)/bin/python $$script $$(dirname $$script); done
 
 lint: ## staticcheck; fetches it
 	$(GO) run $(STATICCHECK) ./...

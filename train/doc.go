@@ -39,13 +39,16 @@
 // A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's,
 // or with prompts the classifier's rows of that phase's classes.
 // kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
-// values, classifier) at four bytes a value; of joint, which learns anew, the train rows of all classes seen, in the bytes of raw
-// exemplars, pixels uncompressed, and no state. The optimizer's moments are not in it, as each phase begins with none; nor is a
-// teacher, which is the state of the phase before. learn_pictures_per_second is the examples that steps took, over
-// steps, the waiting for their batches, and the mean features that EASE takes after them; a teacher's forward pass is part of a
-// step, and a prompt's query is asked in a phase's first epoch alone. test_pictures_per_second is measured after a phase on one
-// batch of test rows: by the learner alone, no picture prepared meanwhile and nothing kept from before, so L2P's, DualPrompt's and
-// CODA-Prompt's second forward pass and EASE's one for each phase are in it.
+// values, classifier) at four bytes a value, but for components of coda-prompt that no phase has; of joint, which learns
+// anew, the train rows of all classes seen, in the bytes of raw exemplars, pixels uncompressed, and no state. The
+// optimizer's moments are not in it, as each phase begins with none; nor is a teacher, which is the state of the phase
+// before.
+//
+// learn_pictures_per_second is the examples that steps took, over steps, the waiting for their batches, and the mean
+// features that EASE takes after them; a teacher's forward pass is part of a step, and a prompt's query is asked in a
+// phase's first epoch alone. test_pictures_per_second is measured after a phase on one batch of test rows: by the learner
+// alone, no picture prepared meanwhile and nothing kept from before, so L2P's, DualPrompt's and CODA-Prompt's second forward
+// pass and EASE's one for each phase are in it.
 //
 // # Memory
 //

@@ -18,7 +18,8 @@ func TestPromptRuns(t *testing.T) {
 	prompts := func(name string) Options {
 		o := methodRun(t, name)
 		o.Learning.Prompts = map[string]method.Prompts{
-			"l2p": {Length: 2, Pool: 6, Top: 2, KeyWeight: 1, Batchwise: true}, "dualprompt": {Length: 3, KeyWeight: -1, Blocks: "1"}, "coda-prompt": {Length: 2, Pool: 6},
+			"l2p": {Length: 2, Pool: 6, Top: 2, KeyWeight: 1, Batchwise: true}, "dualprompt": {Length: 3, KeyWeight: -1, Blocks: "1"},
+			"coda-prompt": {Length: 2, Pool: 7}, // of which no phase has the last
 		}[name]
 		return o
 	}
@@ -29,7 +30,7 @@ func TestPromptRuns(t *testing.T) {
 	}{
 		"l2p":         {6 * (2*24 + 24), 6 * (2*24 + 24), "<nil> 6"},
 		"dualprompt":  {2*5*24 + 3*(2*3*24+24), 2*5*24 + 2*3*24 + 24, "1-1 3"},         // general ones in block 0, and one for each phase with its key
-		"coda-prompt": {6 * (2*2*2*24 + 2*2*24), 6 / 3 * (2*2*2*24 + 2*2*24), "0-1 6"}, // in two blocks, with a key and an attention each
+		"coda-prompt": {6 * (2*2*2*24 + 2*2*24), 6 / 3 * (2*2*2*24 + 2*2*24), "0-1 7"}, // in two blocks, with a key and an attention each
 	} {
 		whole := prompts(name)
 		var said []string

@@ -127,8 +127,41 @@ func TestJointRun(t *testing.T) {
 	stopAt(t, o, "phase 3 of 3: test")
 	mustRun(t, o)
 	sameRun(t, o.Out, whole.Out)
+	opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
 	if o.Memory.Exemplars = "raw"; o.Validate() == nil {
 		t.Error("joint takes exemplars")
+	}
+}
+
+// TestFinetuneAndLinearRuns: a run of either trains and keeps what it says, goes on to the same bytes, and can be opened as it
+// was after any phase.
+func TestFinetuneAndLinearRuns(t *testing.T) {
+	const head = 24*testClasses + testClasses
+	for name, want := range map[string]struct {
+		trained int
+		budget  float64
+	}{
+		"finetune": {2*(2*24+2*(4*24+72+32)) + head, 0}, // pairs of vectors: outside the blocks, and in each of two
+		"linear":   {head, 2},
+	} {
+		options := func() Options {
+			o := methodRun(t, name)
+			o.Memory.Budget = want.budget
+			return o
+		}
+		whole := options()
+		r := mustRun(t, whole)
+		checkReport(t, r)
+		used := r.Phases[2].MemoryUsedBytes
+		if r.TrainedParameters != int64(want.trained) || r.KeptBytes != 4*int64(want.trained)+used || used > 0 != (want.budget > 0) {
+			t.Errorf("%s: %d values are trained, not %d, and %d bytes kept, %d of them exemplars", name, r.TrainedParameters, want.trained, r.KeptBytes, used)
+		}
+		o := options()
+		stopAt(t, o, "phase 2 of 3: learn")
+		stopAt(t, o, "phase 3 of 3: test")
+		mustRun(t, o)
+		sameRun(t, o.Out, whole.Out)
+		opens(t, whole.Out, r.Phases[0].Accuracy, r.Phases[1].Accuracy, r.Phases[2].Accuracy)
 	}
 }
 

@@ -309,7 +309,7 @@ func (r *run) keptBytes() (n int64, err error) {
 	for _, e := range r.store.All() {
 		n += memory.CostOf(e).StoredBytes
 	}
-	return n + 4*int64(method.Values(r.learner.State())), nil
+	return n + 4*int64(method.StateValues(r.learner)), nil
 }
 
 // finish writes the gallery and, last, the report.

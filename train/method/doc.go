@@ -35,6 +35,18 @@
 //
 // These are to be chosen by accuracy on validation rows (--evaluate validation), never on test rows.
 //
+// # The feature
+//
+// Of text and picture together a method sees one vector: what the pooler makes of the text's [CLS], the first row of the
+// stream, which has looked at all rows of both modalities. It takes the place of the [CLS] of a picture, which is what papers of
+// pictures alone read; l2p alone reads other rows.
+//
+//	simplecil  prototypes are means of that feature under the encoder as it came, of examples as a test shows them
+//	linear     the classifier reads that feature of the frozen encoder: neither text nor picture is tuned
+//	finetune   as ssf: the classifier reads that feature; scale and shift are of the map of patches and, in blocks and the final
+//	           norm, of rows of text and picture alike. The embedding of text and the pooler stay as published
+//	joint      feature and tuning as finetune's, learned anew from pairs of all classes seen
+//
 // # Adapters of phases
 //
 // ease is of pictures alone in its paper. Here its adapters lie beside the MLP of every block, for the rows of text and of

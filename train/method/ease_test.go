@@ -80,10 +80,7 @@ func (g *easeGolden) same(t *testing.T, name string, got []float32) {
 	}
 	var worst, largest float64
 	for i, v := range got {
-		d := math.Abs(float64(v) - float64(want.Data[i]))
-		if !(d <= worst) {
-			worst = d
-		}
+		worst = max(worst, math.Abs(float64(v)-float64(want.Data[i]))) // NaN, where there is one
 		largest = max(largest, math.Abs(float64(want.Data[i])))
 	}
 	if !(worst <= 2e-5*largest+1e-6) {

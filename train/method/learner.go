@@ -224,6 +224,17 @@ func (o Options) Validate() error {
 	return o.Schedule.Validate()
 }
 
+// StateValues is how many numbers of a learner's state some phase uses.
+func StateValues(l Learner) int {
+	n := Values(l.State())
+	if m, is := l.(*prompted); is {
+		if t, is := m.tuner.(interface{ Unused() int }); is {
+			n -= t.Unused()
+		}
+	}
+	return n
+}
+
 // Restore copies saved tensors into a learner's state.
 func Restore(l Learner, saved []*vilt.Tensor) error { return CopyInto(l.State(), saved) }
 

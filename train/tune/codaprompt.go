@@ -71,6 +71,14 @@ func (c *CODAPrompt) Trained() (n int) {
 	return n
 }
 
+// Unused is how many values no phase has: those of components that are left when all phases have equally many.
+func (c *CODAPrompt) Unused() (n int) {
+	for _, t := range c.tensors {
+		n += c.o.Pool % c.o.Phases * t.Shape[1]
+	}
+	return n
+}
+
 // SumFLOP is the operations of the products of a step that make sums for so many examples, and their derivatives by the
 // components of the phase and by their weights.
 func (c *CODAPrompt) SumFLOP(batch int) (sum float64) {

@@ -127,6 +127,9 @@ func TestCODAPromptIsOrthogonal(t *testing.T) {
 			}
 		}
 	}
+	if n := p.Unused(); n != 2*(2*2*8+8+8) {
+		t.Errorf("%d values are of no phase, not those of the seventh component", n)
+	}
 	if err := p.Begin(3); err == nil {
 		t.Error("there are components for a phase too many")
 	}
