@@ -275,7 +275,7 @@ func legend(s *scene.Scene, traces []trace, x0, right, y float64) float64 {
 		if t.bar.Fill != scene.None {
 			swatch = 15
 		}
-		name := s.Clip(t.name, right-x0-16-swatch, f)
+		name := s.Clip(t.name, (right-x0-16-swatch)*0.92, f) // a browser's font may be wider
 		w := s.TextWidth(name, f)*1.08 + 34 + swatch
 		if x > x0 && x+w-18 > right {
 			x, y = x0, y+18
