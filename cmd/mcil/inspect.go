@@ -270,15 +270,18 @@ func inspectExemplars(path string) (*finding, error) {
 	}
 	f := &finding{Kind: "an exemplar memory", Path: path}
 	classes := map[int]int{}
-	var used, full int64
+	var used, full memory.Cost
 	for _, e := range exemplars {
 		classes[e.Label]++
-		used += memory.CostOf(e).StoredBytes
-		full += memory.FullCost(e).StoredBytes
+		used, full = used.Plus(memory.CostOf(e)), full.Plus(memory.FullCost(e))
 	}
 	f.add("exemplars", len(exemplars))
 	f.add("classes", len(classes))
-	f.add("bytes", used)
-	f.add("bytes unmasked", full)
+	f.add("bytes", used.StoredBytes)
+	f.add("bytes unmasked", full.StoredBytes)
+	f.add("bytes of pixels", used.PixelBytes)
+	f.add("bytes of pixels unmasked", full.PixelBytes)
+	f.add("tokens", used.Tokens)
+	f.add("tokens unmasked", full.Tokens)
 	return f, nil
 }

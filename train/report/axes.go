@@ -100,7 +100,18 @@ type trace struct {
 	name string
 	ink  scene.Colour
 	mark int
+	open bool        // marks are outlines
+	dash float64     // of the line, in px; 0 means none
+	bar  scene.Paint // of its bars, where a legend is to tell them
 	dots []dot
+}
+
+func (t trace) drawMark(s *scene.Scene, x, y, r float64, tip string) {
+	if t.open {
+		s.OpenMark(t.mark, x, y, r, t.ink, tip)
+	} else {
+		s.Mark(t.mark, x, y, r, t.ink, tip)
+	}
 }
 
 // spreads are the values that an axis must hold: means, and means with their standard deviation.
@@ -147,7 +158,7 @@ func (b box) draw(s *scene.Scene, traces []trace, bands bool) {
 				points = append(points, scene.Point{X: d.x, Y: b.y(d.value.Mean)})
 			}
 			if len(points) > 1 {
-				s.Polyline(points, scene.Paint{Stroke: t.ink, Width: 2})
+				s.Polyline(points, scene.Paint{Stroke: t.ink, Width: 2, Dash: t.dash})
 			}
 		}
 	}
@@ -173,7 +184,7 @@ func (b box) draw(s *scene.Scene, traces []trace, bands bool) {
 	for _, t := range traces {
 		for _, d := range t.dots {
 			if d.value.N > 0 {
-				s.Mark(t.mark, d.x, b.y(d.value.Mean), r, t.ink, d.tip)
+				t.drawMark(s, d.x, b.y(d.value.Mean), r, d.tip)
 			}
 		}
 	}
@@ -260,13 +271,20 @@ func legend(s *scene.Scene, traces []trace, x0, right, y float64) float64 {
 	x := x0
 	for _, t := range traces {
 		f := scene.Font{Colour: scene.Ink}
-		name := s.Clip(t.name, right-x0-16, f)
-		w := s.TextWidth(name, f)*1.08 + 34
+		swatch := 0.0
+		if t.bar.Fill != scene.None {
+			swatch = 15
+		}
+		name := s.Clip(t.name, (right-x0-16-swatch)*0.92, f) // a browser's font may be wider
+		w := s.TextWidth(name, f)*1.08 + 34 + swatch
 		if x > x0 && x+w-18 > right {
 			x, y = x0, y+18
 		}
-		s.Mark(t.mark, x+5, y-4, 4.2, t.ink, "")
-		s.Text(x+14, y, name, f)
+		if t.bar.Fill != scene.None {
+			s.Rect(x, y-9, 10, 10, t.bar)
+		}
+		t.drawMark(s, x+swatch+5, y-4, 4.2, "")
+		s.Text(x+swatch+14, y, name, f)
 		x += w
 	}
 	return y + 18

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mcil/mcil/train/report/scene"
 )
 
 // TestBudgetsApart: a sample is not as much memory counted in tokens, or stored as JPEG, and nothing is best of both.
@@ -86,5 +89,104 @@ func TestMemoryPanels(t *testing.T) {
 	}
 	if got := fileWord("../A b/9"); got != "ab9" {
 		t.Errorf("word %q", got)
+	}
+}
+
+// TestMemoryVariants: a variant has its own curve over budgets, after those that are no variants, and looks like no other.
+func TestMemoryVariants(t *testing.T) {
+	runs := []Run{cell("masked", 10, 1, 1, 0.4), cell("masked", 10, 3, 1, 0.45, "mask_score", "random")} // of one budget: no curve
+	for _, b := range []float64{1, 3, 5} {
+		runs = append(runs, cell("raw", 10, b, 1, 0.5+b/100), cell("masked", 10, b, 1, 0.6+b/100, "mask_text", "all"))
+		if b < 5 {
+			runs = append(runs, cell("masked", 10, b, 1, 0.55+b/100, "mask_layer", "0"))
+		}
+	}
+	groups := group(runs)
+	rows, studies := summarise(groups)
+	panels, _ := studies[0].memoryPanels(rows, 0)
+	if len(panels) != 1 {
+		t.Fatalf("%d panels", len(panels))
+	}
+	var got []string
+	for _, m := range panels[0].series {
+		text := m.name + ":"
+		for i, a := range m.accuracy {
+			if a.N > 0 {
+				text += " " + panels[0].budgets[i] + "=" + fixed(a.Mean, 2)
+			}
+		}
+		got = append(got, text)
+	}
+	want := []string{"SSF: 1=0.51 3=0.53 5=0.55", "SSF+Ours: 1=0.40", "SSF + masked (mask_text all): 1=0.61 3=0.63 5=0.65", "SSF + masked (mask_layer 0): 1=0.56 3=0.58"}
+	if !slices.Equal(got, want) {
+		t.Errorf("series %q, want %q", got, want)
+	}
+	distinct := func(panels []memoryPanel, kinds ...int) {
+		t.Helper()
+		told, series := toldInks(panels)
+		type look struct {
+			trace string
+			bar   scene.Paint
+		}
+		seen := map[look]string{}
+		marks := map[int]string{}
+		var like []int
+		for _, m := range series {
+			x := m.trace()
+			l := look{fmt.Sprint(x.ink, x.open, x.dash), m.bar()}
+			if seen[l] != "" || marks[m.mark] != "" {
+				t.Errorf("%s looks like %s%s", m.name, seen[l], marks[m.mark])
+			}
+			seen[l], marks[m.mark], like = m.name, m.name, append(like, m.like)
+		}
+		if !slices.Equal(like, kinds) {
+			t.Errorf("like %v, want %v", like, kinds)
+		}
+		if told[0].series[0].name != panels[0].series[0].name || panels[0].series[len(panels[0].series)-1].like != 0 {
+			t.Error("the panels were changed")
+		}
+	}
+	distinct(panels, 0, 0, 1, 2)
+	distinct(append(panels, publishedPanel()), 0, 0, 1, 2, 0) // SSF+CIM is the paper's alone
+
+	out := report(t, runs, Options{})
+	if svg := out["memory-L10.svg"]; !strings.Contains(svg, "stroke-dasharray=\"6\"") || !strings.Contains(svg, "stroke-dasharray=\"4.5\"") ||
+		!strings.Contains(svg, "SSF + masked (mask_layer 0)</text>") {
+		t.Errorf("the figure does not tell variants: %s", svg)
+	}
+	if !strings.Contains(out["report.html"], "it is dashed, and its bars are pale") {
+		t.Error("the caption does not say what is dashed")
+	}
+	// Where no run is the paper's method, the paper's own does not look like what is in its place.
+	var altered []Run
+	for _, b := range []float64{1, 3} {
+		altered = append(altered, cell("raw", 10, b, 1, 0.5), cell("masked", 10, b, 1, 0.6, "mask_text", "all"))
+	}
+	rows, studies = summarise(group(altered))
+	panels, _ = studies[0].memoryPanels(rows, 0)
+	distinct(append(panels, publishedPanel()), 0, 0, 0, 1)
+
+	// There are as many curves as colours, those with more budgets before those with fewer.
+	runs = nil
+	for i := range 12 {
+		for _, b := range []float64{1, 3, 5}[:2+i%2] {
+			more := []any{"mask_new", float64(i) / 100}
+			if i == 0 {
+				more = nil
+			}
+			runs = append(runs, cell("masked", 10, b, 1, 0.5, more...))
+		}
+	}
+	rows, studies = summarise(group(runs))
+	panels, _ = studies[0].memoryPanels(rows, 0)
+	if n := len(panels[0].series); n != scene.SeriesColours || panels[0].series[0].name != "SSF+Ours" ||
+		panels[0].series[6].accuracy[2].N != 1 || panels[0].series[7].accuracy[2].N != 0 {
+		t.Errorf("%d series: %+v", n, panels[0].series)
+	}
+	distinct(panels, 0, 1, 2, 3, 4, 5, 6, 7)
+	for _, width := range []float64{wide, narrow} {
+		if texts := memoryFigure(panels, width).Clipped(); texts != nil {
+			t.Errorf("clipped: %q", texts)
+		}
 	}
 }

@@ -35,8 +35,9 @@
 // # Published figures
 //
 // Methods that the paper (arXiv 2412.09549) has are called by its names, and its own figures stand beside ours in columns and
-// panels of their own, where the budget and the number of phases are the same. They are always of MM-ImageNet-R with ViLT, ours of
-// what run.json says; the two share no axis and no mean. [Options].WithoutPublished leaves them out.
+// panels of their own, where the budget and the number of phases are the same. A run whose settings make another method of it,
+// such as masked exemplars that keep all of their text, has neither, even where all runs of a report have the same. The paper's
+// figures are always of MM-ImageNet-R with ViLT, ours of what run.json says; the two share no axis and no mean. [Options].WithoutPublished leaves them out.
 //
 // # The page
 //

@@ -120,6 +120,9 @@ func figuresOf(s study, n int, rows []Row, o Options) studyFigures {
 				all = append(all, publishedPanel())
 				note = " Beside it the paper's own figure (" + source + "), on " + sourceData + ", at L = 10, as measured from its picture: other data, another axis."
 			}
+			if _, inks := toldInks(all); slices.ContainsFunc(inks, func(m memorySeries) bool { return m.like > 0 }) {
+				note = " What is of one kind has one colour; from the second on it is dashed, and its bars are pale." + note
+			}
 			out.Memory = append(out.Memory, newFigure(name, "Accuracy and exemplars over budgets, "+col.title,
 				col.title+". Above: average accuracy over the phases, "+barNote(e.rows)+"; below: exemplars a class that are held after the last phase."+note,
 				func(w float64) *scene.Scene { return memoryFigure(all, w) }))

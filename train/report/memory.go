@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ type memorySeries struct {
 	name     string
 	ink      scene.Colour
 	mark     int
+	like     int    // how many series before it have its ink: from 1 on it is drawn open, dashed and paler
 	held     []Stat // parallel to the budgets; n of 0 where there is no run
 	accuracy []Stat
 }
@@ -53,24 +55,19 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []bud
 		}
 	}
 	for _, kind := range known {
+		of := func(l line) bool {
+			return l.budget.key == kind.of.key && l.budget.counts == kind.of.counts && l.rows[c] >= 0
+		}
+		used := s.overBudgets(of)
 		var budgets []budget
-		var used []int
 		for _, l := range s.lines {
-			if l.budget.key != kind.of.key || l.budget.counts != kind.of.counts || l.rows[c] < 0 || s.plainOf(l.series) >= 0 {
-				continue
-			}
-			if !slices.Contains(budgets, l.budget) {
+			if of(l) && slices.Contains(used, l.series) && !slices.Contains(budgets, l.budget) {
 				budgets = append(budgets, l.budget)
-			}
-			if !slices.Contains(used, l.series) {
-				used = append(used, l.series)
 			}
 		}
 		if len(budgets) < 2 { // one budget is no curve: what it holds is told with the bytes
 			continue
 		}
-		slices.Sort(used)
-		used = used[:min(len(used), scene.SeriesColours)]
 		p := memoryPanel{title: "ours", data: s.title + ", " + s.columns[c].title, unit: kind.unit}
 		for _, b := range budgets {
 			text := budget{key: b.key, value: b.value}.String()
@@ -96,6 +93,86 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []bud
 	return panels, kinds
 }
 
+// overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then variants
+// that have a curve, which takes two budgets, those of most budgets first. Variants under one are in the ablation's figure.
+func (s study) overBudgets(of func(line) bool) (used []int) {
+	count := make([]int, len(s.series))
+	for _, l := range s.lines {
+		if of(l) {
+			count[l.series]++
+		}
+	}
+	for k, n := range count {
+		if n > 1 || n == 1 && s.plainOf(k) < 0 {
+			used = append(used, k)
+		}
+	}
+	slices.SortStableFunc(used, func(a, b int) int {
+		switch x, y := s.plainOf(a) >= 0, s.plainOf(b) >= 0; {
+		case x && y:
+			return cmp.Compare(count[b], count[a])
+		case x:
+			return 1
+		case y:
+			return -1
+		}
+		return cmp.Compare(a, b)
+	})
+	return used[:min(len(used), scene.SeriesColours)]
+}
+
+// toldInks are panels in which series of one colour and different names are told apart: all but the first get marks that no
+// other has, and are drawn otherwise. Series are those of all panels, one a name.
+func toldInks(panels []memoryPanel) (told []memoryPanel, series []memorySeries) {
+	taken := map[int]bool{}
+	for _, p := range panels {
+		for _, m := range p.series {
+			if !slices.ContainsFunc(series, func(o memorySeries) bool { return o.name == m.name }) {
+				series, taken[m.mark] = append(series, m), true
+			}
+		}
+	}
+	for i := range series {
+		for _, before := range series[:i] {
+			if before.ink == series[i].ink {
+				series[i].like++
+			}
+		}
+		for mark := range scene.Marks {
+			if series[i].like > 0 && !taken[mark] {
+				taken[mark], series[i].mark = true, mark
+				break
+			}
+		}
+	}
+	for _, p := range panels {
+		p.series = slices.Clone(p.series)
+		for k := range p.series {
+			of := series[slices.IndexFunc(series, func(o memorySeries) bool { return o.name == p.series[k].name })]
+			p.series[k].like, p.series[k].mark = of.like, of.mark
+		}
+		told = append(told, p)
+	}
+	return told, series
+}
+
+// bar is how a series' bars look.
+func (m memorySeries) bar() scene.Paint {
+	if m.like == 0 {
+		return scene.Paint{Fill: m.ink, Opacity: 0.85}
+	}
+	return scene.Paint{Fill: m.ink, Opacity: 0.5 * math.Pow(0.72, float64(m.like-1)), Stroke: m.ink}
+}
+
+// trace is the series as a line.
+func (m memorySeries) trace() trace {
+	t := trace{name: m.name, ink: m.ink, mark: m.mark}
+	if m.like > 0 {
+		t.open, t.dash = true, 6*math.Pow(0.75, float64(m.like-1))
+	}
+	return t
+}
+
 // publishedPanel is the paper's own figure of memory.
 func publishedPanel() memoryPanel {
 	p := memoryPanel{title: "published", data: source + ", " + sourceData + ", L = 10", unit: "budget, whole exemplars a class"}
@@ -116,13 +193,14 @@ func publishedPanel() memoryPanel {
 // each other where the figure is narrow. Both kinds of panel share no axis of accuracy: the data are not the same.
 func memoryFigure(panels []memoryPanel, width float64) *scene.Scene {
 	s := scene.New(width, 0)
+	panels, series := toldInks(panels)
 	var names []trace
-	for _, p := range panels {
-		for _, m := range p.series {
-			if !slices.ContainsFunc(names, func(t trace) bool { return t.name == m.name }) {
-				names = append(names, trace{name: m.name, ink: m.ink, mark: m.mark})
-			}
+	for _, m := range series {
+		t := m.trace()
+		if slices.ContainsFunc(series, func(o memorySeries) bool { return o.like > 0 }) {
+			t.bar = m.bar() // a colour alone no longer says whose it is
 		}
+		names = append(names, t)
 	}
 	top := legend(s, names, 0, width, 14)
 	var said []string
@@ -168,7 +246,7 @@ func (p memoryPanel) draw(s *scene.Scene, left, right, top float64) float64 {
 	var traces []trace
 	var most float64
 	for k, m := range p.series {
-		t := trace{name: m.name, ink: m.ink, mark: m.mark}
+		t := m.trace()
 		for i, a := range m.accuracy {
 			off := (float64(k) - float64(len(p.series)-1)/2) * min(3, pitch/20) // so that whiskers stand side by side
 			t.dots = append(t.dots, dot{centre(i) + off, a, nil, m.name + ", budget " + p.budgets[i] + ": " + spread(a, 100, 1) + " %"})
@@ -206,7 +284,7 @@ func (p memoryPanel) draw(s *scene.Scene, left, right, top float64) float64 {
 		for _, m := range p.series {
 			if h := m.held[i]; h.N > 0 {
 				y := bars.y(h.Mean)
-				s.Rect(x+width*0.06, y, width*0.88, bars.bottom-y, scene.Paint{Fill: m.ink, Opacity: 0.85})
+				s.Rect(x+width*0.06, y, width*0.88, bars.bottom-y, m.bar())
 				if h.N > 1 && h.SD > 0 && bars.y(h.Mean-h.SD)-bars.y(h.Mean+h.SD) > 1 {
 					s.Line(x+width/2, bars.y(h.Mean-h.SD), x+width/2, bars.y(h.Mean+h.SD), whisker())
 					y = bars.y(h.Mean + h.SD)

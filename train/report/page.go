@@ -202,7 +202,9 @@ func (p *page) figures() (all []figure) {
 
 // namesPublished says whether a table has a method that the paper has.
 func namesPublished(t schemas.ResultsTable) bool {
-	return slices.ContainsFunc(t.Lines, func(l schemas.ResultsCells) bool { return paperName(l.Method, l.Exemplars) != "" })
+	return slices.ContainsFunc(t.Lines, func(l schemas.ResultsCells) bool {
+		return l.Name != "" && l.Name == paperName(l.Method, l.Exemplars)
+	})
 }
 
 // rowColours is the colour number of each row.

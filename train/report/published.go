@@ -72,13 +72,13 @@ func fieldName(method string) string {
 	return method
 }
 
-// published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none, nor has a
-// budget that is counted in anything but what samples take as they are stored plainly; MRDC knows JPEGs alone.
+// published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none, nor has
+// what differs from the paper's method in every run of a report, nor a budget that is counted in anything but what samples take as they are stored plainly; MRDC knows JPEGs alone.
 func published(s series, b budget, c column) Stat {
 	if b.counts != "" && (s.exemplars != "mrdc" || b.counts != "JPEG "+plain()["jpeg-quality"]) {
 		return Stat{}
 	}
-	if s.variant != "" || !c.even || paperName(s.method, s.exemplars) == "" || b.key != "" && b.key != "budget" {
+	if s.variant != "" || s.altered || !c.even || paperName(s.method, s.exemplars) == "" || b.key != "" && b.key != "budget" {
 		return Stat{}
 	}
 	if b.key == "" || b.value == sourceBudget {

@@ -37,13 +37,14 @@ type line struct {
 type series struct {
 	method, exemplars string
 	variant           string // what sets it apart from others of the same name, budget aside
+	altered           bool   // not what its authors call by the name: see [altered]
 	colour            int
 }
 
 // name is the paper's for what is the paper's, and otherwise the method with its exemplars.
 func (s series) name() string {
 	n := paperName(s.method, s.exemplars)
-	if n == "" {
+	if n == "" || s.altered {
 		n = fieldName(s.method)
 		switch {
 		case s.exemplars == "none" && s.method == "ssf":
@@ -151,7 +152,7 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 			}
 		}
 		of := series{method: rows[i].Method, exemplars: rows[i].Exemplars,
-			variant: strings.Join(told(groups, like, i, apart), ", ")}
+			variant: strings.Join(told(groups, like, i, apart), ", "), altered: altered(first)}
 		k := slices.IndexFunc(s.series, func(o series) bool { return o == of })
 		if k < 0 {
 			k = len(s.series)

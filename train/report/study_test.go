@@ -132,7 +132,7 @@ func TestVariantsAreLines(t *testing.T) {
 	for _, l := range table.Lines {
 		names = append(names, l.Name+" "+l.Variant)
 	}
-	if want := []string{"SSF ", "SSF+Ours ", "SSF+Ours mask_score random", "SSF+Ours mask_text all"}; !slices.Equal(names, want) {
+	if want := []string{"SSF ", "SSF+Ours ", "SSF + masked mask_score random", "SSF + masked mask_text all"}; !slices.Equal(names, want) {
 		t.Errorf("lines %q, want %q", names, want)
 	}
 	_, studies := summarise(group([]Run{cell("masked", 10, 5, 1, 0.7, "mask_score", "attention"), cell("masked", 10, 5, 1, 0.6, "mask_score", "random"), cell("raw", 10, 5, 1, 0.3)}))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,54 @@ func usual(r Run, key string) (value string, is bool) {
 		value, is = plainPrompts(r.Report.Method, len(r.Report.Phases))[key]
 	}
 	return value, is
+}
+
+// altered says whether a run has a setting that makes another method of what its name stands for: one that says what is kept of
+// an exemplar and how it is replayed, what is between phases, or what a method adds to the encoder, at other than its plain
+// value. How long and how fast it learned, with what head, on what examples, changes no method. A setting that the run does not
+// have is plain, and re-pairing is a part of masked exemplars alone.
+func altered(r Run) bool {
+	return slices.ContainsFunc(flatten(r.Settings.Settings), func(s setting) bool {
+		key := normal(s.Key)
+		switch {
+		case s.Value == "":
+			return false
+		case key == "mask-new", key == "distill":
+			return s.Value != "0"
+		case key == "repair":
+			return r.Report.Exemplars == "masked" && s.Value != plain()[key]
+		case key == "mrdc-qualities":
+			return s.Value != plainQualities(r)
+		}
+		value, is := usual(r, key)
+		if key == "prompt-blocks" && slices.Contains(fewerBlocks(value), s.Value) {
+			return false
+		}
+		return is && s.Value != value && slices.ContainsFunc([]string{"mask-", "mrdc-", "cim-", "replay", "prompt-", "key-weight", "ease-", "adapter-"},
+			func(of string) bool { return strings.HasPrefix(key, of) })
+	})
+}
+
+// fewerBlocks are what smaller encoders have of the blocks FIRST-LAST: method.Spec.FitPrompts makes them of the plain ones.
+func fewerBlocks(blocks string) (out []string) {
+	a, b, _ := strings.Cut(blocks, "-")
+	first, err1 := strconv.Atoi(a)
+	last, err2 := strconv.Atoi(b)
+	for top := 0; err1 == nil && err2 == nil && top < last; top++ {
+		out = append(out, strconv.Itoa(min(first, top))+"-"+strconv.Itoa(top))
+	}
+	return out
+}
+
+// plainQualities are those of mrdc that are not above the quality of the run's own JPEGs.
+func plainQualities(r Run) string {
+	all := plain()["mrdc-qualities"]
+	most, err := strconv.Atoi(lookup(flatten(r.Settings.Settings), "jpeg-quality"))
+	var qualities []int
+	if err != nil || json.Unmarshal([]byte(all), &qualities) != nil {
+		return all
+	}
+	return settingText(slices.DeleteFunc(qualities, func(q int) bool { return q > most }))
 }
 
 // The parts that settings play in a report. A key is as [normal] returns it.

@@ -82,3 +82,68 @@ func TestPromptVariants(t *testing.T) {
 		t.Errorf("variants %q, not %q", got, want)
 	}
 }
+
+// TestAltered: settings that make another method of a name take the paper's name and figure from it, also where nothing in the
+// report differs in them; those of learning do not.
+func TestAltered(t *testing.T) {
+	for _, c := range []struct {
+		method, exemplars string
+		phases            int
+		more              []any
+		name              string
+		published         bool
+	}{
+		{"ssf", "masked", 10, []any{"mask_text", "mean", "mask_layer", "last", "repair", 0.5, "replay", "drop"}, "SSF+Ours", true},
+		{"ssf", "masked", 10, []any{"head", "cosine", "epochs", 6.0, "learning_rate", 0.01, "mixing", "balanced", "augment", "flip"}, "SSF+Ours", true},
+		{"ssf", "masked", 10, []any{"mask_text", "all"}, "SSF + masked", false},
+		{"ssf", "masked", 10, []any{"mask_layer", "0"}, "SSF + masked", false},
+		{"ssf", "masked", 10, []any{"mask_new", 0.75}, "SSF + masked", false},
+		{"ssf", "masked", 10, []any{"replay", "black"}, "SSF + masked", false},
+		{"ssf", "masked", 10, []any{"repair", 0.0}, "SSF + masked", false},
+		{"ssf", "raw", 10, []any{"repair", 0.0}, "SSF", true},
+		{"ssf", "raw", 10, []any{"mask_new", 0.5}, "SSF + raw", false},
+		{"ssf", "raw", 10, []any{"distill", 1.0, "distill_temperature", 2.0}, "SSF + raw", false},
+		{"ssf", "cim", 10, []any{"cim_ratio", 4.0, "cim_threshold", 0.6}, "SSF+CIM", true},
+		{"ssf", "cim", 10, []any{"cim_ratio", 2.0}, "SSF + cim", false},
+		{"ssf", "mrdc", 10, []any{"codec", "jpeg", "jpeg_quality", 90.0, "mrdc_qualities", []any{10.0, 25.0, 50.0, 75.0, 90.0}}, "SSF+MRDC", true},
+		{"ssf", "mrdc", 10, []any{"codec", "jpeg", "jpeg_quality", 90.0, "mrdc_qualities", []any{10.0, 90.0}}, "SSF + mrdc", false},
+		{"ssf", "mrdc", 10, []any{"codec", "jpeg", "jpeg_quality", 60.0, "mrdc_qualities", []any{10.0, 25.0, 50.0}}, "SSF+MRDC", false},
+		{"ease", "none", 10, []any{"ease_alpha", 0.1, "adapter_width", 64.0}, "EASE", true},
+		{"ease", "none", 10, []any{"ease_alpha", 0.3}, "EASE", false},
+		{"dualprompt", "none", 5, []any{"prompt_pool", 5.0, "prompt_blocks", "2-4"}, "DualPrompt", true},
+		{"dualprompt", "none", 5, []any{"prompt_blocks", "2-2"}, "DualPrompt", true}, // of an encoder of three blocks
+		{"dualprompt", "none", 5, []any{"prompt_blocks", "0-1"}, "DualPrompt", false},
+		{"l2p", "none", 5, []any{"key_weight", 0.0}, "L2P", false},
+	} {
+		var runs []Run
+		for seed := range uint64(2) {
+			r := cell(c.exemplars, c.phases, 5, seed+1, 0.5, c.more...)
+			r.Report.Method, r.Settings.Settings["method"] = c.method, c.method
+			runs = append(runs, r)
+		}
+		table := Results(runs, Options{}).Tables[0]
+		l := table.Lines[0]
+		if len(table.Lines) != 1 || l.Name != c.name || l.Variant != "" || (l.Published[0].N == 1) != c.published {
+			t.Errorf("%s + %s, %v: %+v", c.method, c.exemplars, c.more, table.Lines)
+		}
+		if named := namesPublished(table); named != (paperName(c.method, c.exemplars) == c.name) {
+			t.Errorf("%s + %s, %v: the paper's table: %v", c.method, c.exemplars, c.more, named)
+		}
+		_, studies := summarise(group(runs))
+		if got := studies[0].series[0].name(); got != c.name {
+			t.Errorf("%s + %s, %v: in figures %q", c.method, c.exemplars, c.more, got)
+		}
+	}
+	// A variant of them has the colour of its kind, and the name that they have.
+	_, studies := summarise(group([]Run{cell("masked", 10, 5, 1, 0.7, "mask_text", "all"), cell("masked", 10, 5, 1, 0.6, "mask_text", "all", "mask_new", 0.5)}))
+	var names []string
+	for _, s := range studies[0].series {
+		names = append(names, s.name())
+		if s.colour != rank("masked") {
+			t.Errorf("%s has colour %d", s.name(), s.colour)
+		}
+	}
+	if want := []string{"SSF + masked", "SSF + masked (mask_new 0.5)"}; !slices.Equal(names, want) {
+		t.Errorf("series %q, want %q", names, want)
+	}
+}

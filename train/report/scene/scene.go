@@ -104,7 +104,15 @@ const Marks = 8
 // Mark draws a small shape of about the area of a disk of radius r, outlined so that it stands off from what is below.
 // Shapes are numbered from 0 to Marks-1, so that series can be told without colours.
 func (s *Scene) Mark(shape int, x, y, r float64, c Colour, tip string) {
-	p := Paint{Fill: c, Stroke: Page, Width: 1}
+	s.mark(shape, x, y, r, Paint{Fill: c, Stroke: Page, Width: 1}, tip)
+}
+
+// OpenMark is a [Scene.Mark] of which only the outline is drawn.
+func (s *Scene) OpenMark(shape int, x, y, r float64, c Colour, tip string) {
+	s.mark(shape, x, y, r, Paint{Fill: Page, Stroke: c, Width: 1.6}, tip)
+}
+
+func (s *Scene) mark(shape int, x, y, r float64, p Paint, tip string) {
 	outline := func(scale float64, xy ...float64) {
 		var points []Point
 		for i := 0; i < len(xy); i += 2 {
