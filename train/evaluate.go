@@ -69,8 +69,9 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 func (r *run) answerRate(batch []dataset.Sample) (float64, error) {
 	fresh := slices.Clone(batch)
 	for i := range fresh {
-		fresh[i].Passing = true
+		fresh[i].Passing, fresh[i].Kept = true, nil
 	}
+	before := r.computed()
 	var took [3]time.Duration
 	for i := range took {
 		began := time.Now()
@@ -79,6 +80,7 @@ func (r *run) answerRate(batch []dataset.Sample) (float64, error) {
 		}
 		took[i] = time.Since(began)
 	}
+	r.rated += r.computed() - before
 	slices.Sort(took[:])
 	return float64(len(fresh)) / took[1].Seconds(), nil
 }

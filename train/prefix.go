@@ -64,10 +64,20 @@ func (r *run) dropPrefix() error {
 	}
 	if keeper, ok := r.learner.(method.Keeper); ok {
 		found, computed := keeper.Kept()
-		r.tell(fmt.Sprintf("%s: %d outputs computed, %d found in the cache", r.untuned(), computed, found), 0, 0, "")
+		r.tell(fmt.Sprintf("%s: %d outputs computed, %d found in the cache", r.untuned(), computed-r.rated, found), 0, 0, "")
 	}
 	tellFull("cache of "+r.untuned(), r.prefix, r.o.Progress)
 	return r.removePrefix()
+}
+
+// computed is how many outputs of blocks that are not tuned were computed so far.
+func (r *run) computed() int {
+	keeper, ok := r.learner.(method.Keeper)
+	if !ok {
+		return 0
+	}
+	_, computed := keeper.Kept()
+	return computed
 }
 
 // untuned names the blocks that are not tuned.

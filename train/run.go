@@ -42,6 +42,7 @@ type run struct {
 	halfway  halfway       // of the phase that comes next
 	peak     float64       // FLOP/s of [measurePeak]
 	prefix   *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
+	rated    int           // outputs of blocks that are not tuned, computed for [run.answerRate]
 }
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
