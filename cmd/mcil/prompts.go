@@ -8,7 +8,7 @@ import (
 
 // promptFlags are settings of methods that learn prompts. Each method has its own defaults, which are published ones.
 type promptFlags struct {
-	PromptLength *int     `placeholder:"N" help:"Rows of a prompt; of prefixes, of keys and values each. Default: 5 with l2p and dualprompt, 4 with coda-prompt."`
+	PromptLength *int     `placeholder:"N" help:"Rows of a prompt; of prefixes, of keys and values each; with dualprompt of expert ones, as its general ones have 5. Default: 5 with l2p and dualprompt, 4 with coda-prompt."`
 	PromptPool   *int     `placeholder:"N" help:"Prompts to choose from. Default: 10 with l2p, one a phase (and no more) with dualprompt, 100 components with coda-prompt."`
 	PromptTop    *int     `placeholder:"N" help:"Prompts that an example takes, with l2p. Default: 5."`
 	KeyWeight    *float64 `placeholder:"WEIGHT" help:"Weight in the loss of the pull of chosen keys to queries, with l2p and dualprompt; 0: none. Default: 0.1."`

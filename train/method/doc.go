@@ -96,16 +96,16 @@
 //	           begun, where ports have untrained ones compete too. With fewer expert prompts (--prompt-pool) than phases, those
 //	           beyond share what there is, by key; more than phases are refused, as nothing would learn them.
 //	optimizer  Adam (0.9, 0.999), no decay, anew in each phase; a decay that is asked for is of the classifier's rows of
-//	           the phase's classes alone. The rate
-//	           stays with l2p and dualprompt, and falls by epochs to nearly 0 on a cosine with coda-prompt. Gradients are not
-//	           clipped; the authors of l2p and dualprompt clip them to a length of 1.
+//	           the phase's classes alone. The rate stays with l2p and dualprompt, and falls by epochs to nearly 0 on a cosine
+//	           with coda-prompt. Gradients are not clipped; the authors of l2p and dualprompt clip them to a length of 1, which
+//	           is not offered.
 //
 // Settings are PILOT's for ImageNet-R where they differ from the authors', which are reached by
 //
 //	l2p          prompts of 5 rows (authors, CIFAR-100: --prompt-length 10), 5 of a pool of 10 (--prompt-top 4), key weight 0.1
-//	             (--key-weight 1), rate 0.001875 (--learning-rate 0.03), --batchwise
-//	dualprompt   general prompts of 5 rows in blocks 0 and 1, expert ones in 2 to 4 (--prompt-blocks) of 5 rows
-//	             (--prompt-length 20), one a phase, key weight 0.1 (1), rate 0.001 (0.005), 10 epochs (50)
+//	             (--key-weight 1), rate 0.001875 (--learning-rate 0.03), 10 epochs (5), batches of 32 (16), --batchwise
+//	dualprompt   expert prompts of 5 rows (--prompt-length 20) in blocks 2 to 4 (--prompt-blocks), one a phase, and general ones
+//	             of 5 rows, always, in the blocks before, so in 0 and 1; key weight 0.1 (1), rate 0.001 (0.005), 10 epochs (50)
 //	coda-prompt  100 components (--prompt-pool), dealt out to the phases, of 4 keys and 4 values (--prompt-length) in blocks 0
 //	             to 4; 50 epochs of batches of 128 at 0.001; no penalty on components that are not orthogonal. New ones are
 //	             made orthogonal to the span of the old, of which the authors subtract projections one by one.
