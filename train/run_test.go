@@ -430,25 +430,6 @@ func TestLabelsFollowTheOrder(t *testing.T) {
 	}
 }
 
-// firstPhase is a run after its first phase.
-func firstPhase(t *testing.T) *run {
-	o := testRun(t)
-	r := &run{o: o.WithDefaults()}
-	t.Cleanup(func() { r.close() })
-	r.o.Schedule = r.o.Schedule.WithDefaults()
-	digest, err := r.prepare(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := r.claim(digest); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.phase(t.Context(), 0); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 // TestUnseenClassesDoNotCompete: a class that has not been learned cannot take test rows from those that have, whatever its
 // logit; and without exemplars of every class there are no class means.
 func TestUnseenClassesDoNotCompete(t *testing.T) {
@@ -492,45 +473,4 @@ func TestNarrowPicturesAreRefusedBeforeLearning(t *testing.T) {
 	}
 	err := checkSizes("d", data, p, []int{0, 1}, dataset.Test)
 	datasettest.WantError(t, err, dataset.ErrRefused, "dataset d: "+string(rows.All[2].ID), "9000 by 10 pixels")
-}
-
-// spy tells what a learner is asked.
-type spy struct {
-	method.Learner
-	asked func(batch []dataset.Sample)
-}
-
-func (s spy) Infer(batch []dataset.Sample, attention *method.Attention) (method.Output, error) {
-	s.asked(batch)
-	return s.Learner.Infer(batch, attention)
-}
-
-// TestAnswerRate: what is timed is answered as if it were never seen, after all test rows were; and it is a rate of samples.
-func TestAnswerRate(t *testing.T) {
-	r := firstPhase(t)
-	var rows, timed int
-	learner := r.learner
-	r.learner = spy{learner, func(batch []dataset.Sample) {
-		for _, s := range batch {
-			if s.Passing {
-				timed++
-			} else if rows++; timed > 0 { // exemplars, for their means, or test rows
-				t.Error("a row after what was timed")
-			}
-		}
-		if batch[0].Passing {
-			time.Sleep(20 * time.Millisecond)
-		}
-	}}
-	e, err := r.evaluate(t.Context(), 0, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch := timed / 3
-	if rows < sum(e.rows) || batch == 0 || timed%3 != 0 || batch > learner.BatchSize() {
-		t.Errorf("%d rows of %d, %d timed", rows, sum(e.rows), timed)
-	}
-	if e.perSecond <= 0 || e.perSecond > float64(batch)/0.020 {
-		t.Errorf("%g a second of batches of %d that take 20 ms or more", e.perSecond, batch)
-	}
 }
