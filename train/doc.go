@@ -24,6 +24,7 @@
 //	SSF's life           one set, tuned in every phase (--tune-phases first: in the first alone)
 //	optimizer            see package method (--learning-rate, --epochs, --batch-size, --weight-decay, --warmup)
 //	mixing               every new example and every exemplar once an epoch (--mixing balanced: every class equally often)
+//	which exemplars      herding by the features of whole examples (--herding stored: of what would be stored of them)
 //	text of exemplars    at replay, with probability 1/2, that of another exemplar of the class: our reading of the paper's
 //	                     multimodal augmentation (--repair)
 //	picture changes      none, as ViLT trains (--augment flip,jitter; exemplars are changed as whole pictures would be, with

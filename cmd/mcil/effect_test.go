@@ -18,7 +18,7 @@ func flagValues() map[string][]string {
 		"exemplars": {"raw", "none", "cim", "mrdc --codec jpeg"}, "budget": {"3"}, "budget-total": {"7"}, "budget-bytes": {"1MiB"},
 		"budget-unit": {"pixels", "tokens"}, "codec": {"jpeg"}, "jpeg-quality": {"50 --codec jpeg"}, "replay": {"black"}, "repair": {"0", "0.9"},
 		"mask-layer": {"0", "mean"}, "mask-heads": {"max", "1"}, "mask-token": {"image"}, "mask-image": {"ratio:0.5", "mass:0.5", "all"},
-		"mask-text": {"union", "ratio:0.3", "all"}, "mask-score": {"random", "inverse"},
+		"mask-text": {"union", "ratio:0.3", "all"}, "mask-score": {"random", "inverse"}, "herding": {"stored"},
 		"mrdc-qualities": {"20 --exemplars mrdc --codec jpeg"}, "mrdc-epsilon": {"0.3 --exemplars mrdc --codec jpeg"},
 		"cim-ratio": {"16 --exemplars cim"}, "cim-threshold": {"0.3 --exemplars cim"},
 		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
@@ -107,13 +107,13 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 	for m, want := range map[string]int{ // of the values above
 		"ssf":         15, // it has no adapters and no prompts
 		"linear":      17, // nor blocks to tune, nor phases to do so in
-		"finetune":    46, // nor a memory, nor what is said of one
-		"joint":       49, // nor what it said before, nor what it had tuned
-		"simplecil":   62, // nor steps, nor a classifier
-		"ease":        46, // adapters, and no memory, classifier or distillation
-		"l2p":         45, // prompts instead of adapters, of no block
-		"dualprompt":  46, // the same, of blocks, and no more than there are phases
-		"coda-prompt": 48, // nor keys that are pulled, and as many as there are phases
+		"finetune":    47, // nor a memory, nor what is said of one
+		"joint":       50, // nor what it said before, nor what it had tuned
+		"simplecil":   63, // nor steps, nor a classifier
+		"ease":        47, // adapters, and no memory, classifier or distillation
+		"l2p":         46, // prompts instead of adapters, of no block
+		"dualprompt":  47, // the same, of blocks, and no more than there are phases
+		"coda-prompt": 49, // nor keys that are pulled, and as many as there are phases
 	} {
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)
