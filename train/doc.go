@@ -21,8 +21,10 @@
 //
 //	classes in phases    equal ones, the first takes the remainder (--phases, or --init and --increment; --order)
 //	classifier and loss  see package method (--head, --distill, --distill-temperature)
+//	SSF's life           one set, tuned in every phase (--tune-phases first: in the first alone)
 //	optimizer            see package method (--learning-rate, --epochs, --batch-size, --weight-decay, --warmup)
 //	mixing               every new example and every exemplar once an epoch (--mixing balanced: every class equally often)
+//	which exemplars      herding by the features of whole examples (--herding stored: of what would be stored of them)
 //	text of exemplars    at replay, with probability 1/2, that of another exemplar of the class: our reading of the paper's
 //	                     multimodal augmentation (--repair)
 //	picture changes      none, as ViLT trains (--augment flip,jitter; exemplars are changed as whole pictures would be, with
@@ -36,8 +38,8 @@
 //
 // # What it costs
 //
-// A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's,
-// or with prompts the classifier's rows of that phase's classes.
+// A report's trained_parameters are the values that a step of the last phase changes: the tuner's, and the whole classifier's
+// (alone with --tune-phases first), or with prompts the classifier's rows of that phase's classes.
 // kept_bytes are what a later phase needs beside the encoder: the exemplars' stored bytes, and the learner's state (tuned
 // values, classifier) at four bytes a value, but for components of coda-prompt that no phase has; of joint, which learns
 // anew, the train rows of all classes seen, in the bytes of raw exemplars, pixels uncompressed, and no state. The

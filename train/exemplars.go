@@ -27,6 +27,10 @@ type MemoryOptions struct {
 	Replay      string  // of masked exemplars: drop (the default) leaves out what was not kept, black replays it as black patches
 	Repair      float64 // probability of another text of the class at replay; default 0.5, negative: never
 
+	// Herding says what masked exemplars are herded by: the features of the whole example (whole, the default), or of what would be
+	// stored of it, as it is replayed (stored). mrdc and cim always herd by what they store, and of raw exemplars that is the whole.
+	Herding string
+
 	Mask memory.MaskOptions // of masked exemplars; layer, heads and token also of cim's map
 
 	MRDCQualities []int   // of JPEG that are tried; default 10, 25, 50, 75, 90, as far as they are not above JPEGQuality
@@ -36,6 +40,9 @@ type MemoryOptions struct {
 
 // Ways to replay masked exemplars.
 const replayDrop, replayBlack = "drop", "black"
+
+// What masked exemplars are herded by.
+const herdWhole, herdStored = "whole", "stored"
 
 // WithDefaults returns o with every zero field that its kind reads at its default. Doing it twice changes nothing.
 func (o MemoryOptions) WithDefaults() MemoryOptions {
@@ -62,6 +69,9 @@ func (o MemoryOptions) WithDefaults() MemoryOptions {
 		}
 		if all.ReadsToken() {
 			o.Mask.Token = all.Token
+		}
+		if o.Herding == herdWhole { // what there was before there was a choice
+			o.Herding = ""
 		}
 		if all.Image != memory.All {
 			o.Replay = cmp.Or(o.Replay, replayDrop)
@@ -140,6 +150,7 @@ func (o MemoryOptions) settings() []setting {
 		{"jpeg_quality", o.JPEGQuality, o.JPEGQuality != 0, only(o.Codec == schemas.CodecJPEG, "with codec raw")},
 		{"replay", o.Replay, o.Replay != "", cmp.Or(masked, only(all.Image != memory.All, "where all patches are kept"))},
 		{"repair", max(0, o.Repair), o.Repair > 0, ""},
+		{"herding", o.Herding, o.Herding != "", masked},
 		{"mask_layer", o.Mask.Layer, o.Mask.Layer != "", looks},
 		{"mask_heads", o.Mask.Heads, o.Mask.Heads != "", looks},
 		{"mask_token", o.Mask.Token, o.Mask.Token != "", token},
@@ -203,6 +214,9 @@ func (o MemoryOptions) validate() error {
 	}
 	if o.Replay != "" && o.Replay != replayDrop && o.Replay != replayBlack {
 		return fmt.Errorf("replay %q: use %s or %s", o.Replay, replayDrop, replayBlack)
+	}
+	if o.Herding != "" && o.Herding != herdStored {
+		return fmt.Errorf("herding %q: use %s or %s", o.Herding, herdWhole, herdStored)
 	}
 	if err := o.codec().Check(8); err != nil {
 		return err

@@ -31,6 +31,7 @@ var memoryKeys = []struct {
 	{"jpeg_quality", func(o *MemoryOptions) { o.Codec, o.JPEGQuality = "jpeg", 80 }, "raw masked mrdc cim"},
 	{"replay", func(o *MemoryOptions) { o.Replay = "black" }, "masked"},
 	{"repair", func(o *MemoryOptions) { o.Repair = 1 }, "raw masked mrdc cim"},
+	{"herding", func(o *MemoryOptions) { o.Herding = "stored" }, "masked"},
 	{"mask_layer", func(o *MemoryOptions) { o.Mask.Layer = "0" }, "masked cim"},
 	{"mask_heads", func(o *MemoryOptions) { o.Mask.Heads = "1" }, "masked cim"},
 	{"mask_token", func(o *MemoryOptions) { o.Mask.Token = "image" }, "masked cim"},

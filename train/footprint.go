@@ -90,7 +90,7 @@ func (r *run) selecting(patches int64, batch int, largest int64) int64 {
 	o := r.o.Memory
 	var bytes int64
 	at := min(batch, drawnAtOnce)
-	if o.Exemplars == memory.CIM || o.Exemplars == memory.MRDC {
+	if o.Exemplars == memory.CIM || o.Exemplars == memory.MRDC || o.Herding == herdStored {
 		at = batch
 		bytes = int64(batch) * largest
 	}

@@ -20,6 +20,7 @@ type LearningOptions struct {
 	Head               string  // kind of classifier: see method.Heads; default linear
 	Distill            float64 // weight of what the network said before the phase; default 0: none
 	DistillTemperature float64 // default 2
+	TunePhases         string  // in which phases the encoder is tuned: see method.TunePhases; default all
 	// Mixing is natural (the default: every new example and every exemplar once an epoch) or balanced (every class equally
 	// often, for which exemplars are repeated).
 	Mixing  string
@@ -80,6 +81,8 @@ func (l LearningOptions) acrossPhases() string {
 		return "distillation"
 	case l.EaseAlpha != 0:
 		return "ease alpha"
+	case l.TunePhases == method.TuneFirst:
+		return "tuning in the first phase alone"
 	}
 	return ""
 }
@@ -107,6 +110,7 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		{method.SettingHead, l.Head != ""},
 		{method.SettingDistill, l.Distill != 0},
 		{method.SettingDistillTemperature, l.DistillTemperature != 0},
+		{method.SettingTunePhases, l.TunePhases != ""},
 		{method.SettingAdapterWidth, l.AdapterWidth != 0},
 		{method.SettingAdapterScale, l.AdapterScale != 0},
 		{method.SettingAdapterDropout, l.AdapterDropout != 0},
@@ -146,7 +150,7 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 // options are what the method is told of these.
 func (l LearningOptions) options() method.Options {
 	return method.Options{
-		Head: l.Head, Distill: l.distill(), Adapter: l.adapter(), Ease: method.EaseOptions{Alpha: l.EaseAlpha}, Prompts: l.Prompts,
+		Head: l.Head, Distill: l.distill(), TunePhases: l.TunePhases, Adapter: l.adapter(), Ease: method.EaseOptions{Alpha: l.EaseAlpha}, Prompts: l.Prompts,
 	}
 }
 
@@ -157,6 +161,9 @@ func (l LearningOptions) settings(s map[string]any) {
 	}
 	if l.Distill != 0 {
 		s[method.SettingDistill], s[method.SettingDistillTemperature] = l.Distill, l.DistillTemperature
+	}
+	if l.TunePhases == method.TuneFirst { // all is what there was before there was a choice
+		s[method.SettingTunePhases] = l.TunePhases
 	}
 	if l.Mixing != "" {
 		s["mixing"] = l.Mixing

@@ -26,7 +26,7 @@ type pool struct {
 	phase int
 	place int // in the order learned
 	items dataset.Subset
-	whole []int // herding's order by the features of the examples as they are
+	whole []int // herding's order by the features of the examples as they are; of masked exemplars only where it is theirs
 	order []int // the order in which candidates are stored
 
 	worth   memory.Worth // of its examples; none with a budget in bytes
@@ -47,9 +47,13 @@ type looked struct {
 }
 
 // pool orders the train rows of a class. Of each, an example's features are those of the whole example; where the stored form
-// is another picture, herding's order is by the features of that, as CIM and MRDC have it.
+// is another picture, herding's order is by the features of that, as CIM and MRDC have it, and with masked exemplars where it is
+// asked for.
 func (r *run) pool(ctx context.Context, t, label int) (*pool, error) {
 	p := &pool{r: r, label: label, phase: t, place: r.position[label], items: r.subset(r.data.Splits[dataset.Train], []int{label})}
+	if r.o.Memory.Herding == herdStored {
+		return p, p.herdMasked(ctx)
+	}
 	var features, compressed []float32
 	cim := r.o.Memory.Exemplars == memory.CIM
 	var attention *method.Attention
@@ -102,6 +106,35 @@ func (r *run) pool(ctx context.Context, t, label int) (*pool, error) {
 	return p, nil
 }
 
+// herdMasked orders rows by the features of masked exemplars, as these will be replayed. The masks are those that candidates get.
+func (p *pool) herdMasked(ctx context.Context) error {
+	r := p.r
+	var features []float32
+	for batch, err := range r.batches(ctx, p.items, r.learner.BatchSize()) {
+		if err != nil {
+			return err
+		}
+		if err := p.appraise(batch); err != nil {
+			return err
+		}
+		form, err := p.masked(batch)
+		if err != nil {
+			return err
+		}
+		f, err := r.featuresOf(batch, func(i int, s dataset.Sample) (memory.Exemplar, error) {
+			e, _, err := form(i, s)
+			return e, err
+		}, nil)
+		if err != nil {
+			return err
+		}
+		features = append(features, f...)
+	}
+	p.order = memory.Herd(features, len(features)/p.items.Len())
+	p.next, p.stop = iter.Pull2(p.candidates(ctx))
+	return nil
+}
+
 func (r *run) patchPx() int { return r.encoding.Processor.Patch }
 
 // batches are items in their order.
@@ -117,7 +150,7 @@ func (r *run) featuresOf(batch []dataset.Sample, form func(int, dataset.Sample) 
 		if err != nil {
 			return nil, err
 		}
-		if stored[i], err = memory.Decode(e); err != nil {
+		if stored[i], err = r.o.Memory.replay().Sample(e); err != nil {
 			return nil, err
 		}
 		if cost != nil {
@@ -237,44 +270,56 @@ func (p *pool) candidates(ctx context.Context) iter.Seq2[memory.Exemplar, error]
 
 // forms is how the samples of a batch are stored, which begins with candidate at.
 func (p *pool) forms(batch []dataset.Sample, at int) (func(i int, s dataset.Sample) (memory.Exemplar, error), error) {
-	o, patchPx := p.r.o.Memory, p.r.patchPx()
-	switch o.Exemplars {
+	switch p.r.o.Memory.Exemplars {
 	case memory.MRDC:
 		return func(_ int, s dataset.Sample) (memory.Exemplar, error) { return p.requantised(s, p.quality) }, nil
 	case memory.CIM:
 		return func(i int, s dataset.Sample) (memory.Exemplar, error) { return p.inBox(s, p.boxes[p.order[at+i]]) }, nil
 	case memory.Masked:
-		var probs [][]float32
-		if a := o.attention(); a != nil {
-			out, err := p.r.learner.Infer(batch, a)
-			if err != nil {
-				return nil, err
-			}
-			for _, one := range out.Probs { // the gallery's is looked at after the next pass
-				probs = append(probs, slices.Clone(one))
-			}
+		masked, err := p.masked(batch)
+		if err != nil {
+			return nil, err
 		}
 		return func(i int, s dataset.Sample) (memory.Exemplar, error) {
-			a := memory.Attention{Text: len(s.Tokens)}
-			if probs != nil {
-				a.Probs = probs[i]
-			} else {
-				size := len(s.Tokens) + 1 + len(s.PatchPos)
-				a.Probs = make([]float32, size*size)
-			}
-			m := o.Mask.Mask(a, memory.Generator(p.r.o.Seed, string(s.ID)))
-			e, err := memory.Encode(s, m, patchPx, o.codec())
-			if err == nil && p.dearer(e) {
-				m = memory.Mask{}
-				e, err = p.entire(s)
-			}
+			e, by, err := masked(i, s)
 			if at+i == 0 {
-				p.first = looked{m, a}
+				p.first = by
 			}
 			return e, err
 		}, nil
 	}
 	return func(_ int, s dataset.Sample) (memory.Exemplar, error) { return p.entire(s) }, nil
+}
+
+// masked is how the samples of a batch are masked, and by what. A sample's mask depends on nothing but itself and the model.
+func (p *pool) masked(batch []dataset.Sample) (func(i int, s dataset.Sample) (memory.Exemplar, looked, error), error) {
+	o := p.r.o.Memory
+	var probs [][]float32
+	if a := o.attention(); a != nil {
+		out, err := p.r.learner.Infer(batch, a)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range out.Probs { // the gallery's is looked at after the next pass
+			probs = append(probs, slices.Clone(one))
+		}
+	}
+	return func(i int, s dataset.Sample) (memory.Exemplar, looked, error) {
+		a := memory.Attention{Text: len(s.Tokens)}
+		if probs != nil {
+			a.Probs = probs[i]
+		} else {
+			size := len(s.Tokens) + 1 + len(s.PatchPos)
+			a.Probs = make([]float32, size*size)
+		}
+		m := o.Mask.Mask(a, memory.Generator(p.r.o.Seed, string(s.ID)))
+		e, err := memory.Encode(s, m, p.r.patchPx(), o.codec())
+		if err == nil && p.dearer(e) {
+			m = memory.Mask{}
+			e, err = p.entire(s)
+		}
+		return e, looked{m, a}, err
+	}, nil
 }
 
 // all yields the candidates from the first on, those again that were drawn.

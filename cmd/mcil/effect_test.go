@@ -18,7 +18,7 @@ func flagValues() map[string][]string {
 		"exemplars": {"raw", "none", "cim", "mrdc --codec jpeg"}, "budget": {"3"}, "budget-total": {"7"}, "budget-bytes": {"1MiB"},
 		"budget-unit": {"pixels", "tokens"}, "codec": {"jpeg"}, "jpeg-quality": {"50 --codec jpeg"}, "replay": {"black"}, "repair": {"0", "0.9"},
 		"mask-layer": {"0", "mean"}, "mask-heads": {"max", "1"}, "mask-token": {"image"}, "mask-image": {"ratio:0.5", "mass:0.5", "all"},
-		"mask-text": {"union", "ratio:0.3", "all"}, "mask-score": {"random", "inverse"},
+		"mask-text": {"union", "ratio:0.3", "all"}, "mask-score": {"random", "inverse"}, "herding": {"stored"},
 		"mrdc-qualities": {"20 --exemplars mrdc --codec jpeg"}, "mrdc-epsilon": {"0.3 --exemplars mrdc --codec jpeg"},
 		"cim-ratio": {"16 --exemplars cim"}, "cim-threshold": {"0.3 --exemplars cim"},
 		"phases": {"5"}, "init": {"4 --increment 2"}, "increment": {"3"}, "evaluate": {"validation"}, "seed": {"2"}, "seeds": {"1,2"},
@@ -26,7 +26,7 @@ func flagValues() map[string][]string {
 		"head": {"cosine", "mlp"}, "distill": {"1"}, "distill-temperature": {"3 --distill 1"}, "mixing": {"balanced"}, "augment": {"flip", "jitter", "flip,jitter"},
 		"prompt-length": {"7"}, "prompt-pool": {"30", "7"}, "prompt-top": {"2"}, "key-weight": {"0", "0.5"}, "prompt-blocks": {"1", "0-1"}, "batchwise": {""},
 		"adapter-width": {"32"}, "adapter-scale": {"1"}, "adapter-dropout": {"0", "0.5"}, "ease-alpha": {"0", "1"},
-		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
+		"mask-new": {"0.5"}, "tune-from-block": {"2"}, "tune-phases": {"first"}, "epochs": {"3"}, "learning-rate": {"0.1"}, "batch-size": {"5"}, "weight-decay": {"0", "1"}, "warmup": {"0", "0.5"},
 	}
 }
 
@@ -106,14 +106,14 @@ func TestEveryFlagHasAnEffectOrIsRefused(t *testing.T) {
 	}
 	for m, want := range map[string]int{ // of the values above
 		"ssf":         15, // it has no adapters and no prompts
-		"linear":      16, // nor blocks to tune
-		"finetune":    46, // nor a memory, nor what is said of one
-		"joint":       48, // nor what it said before
-		"simplecil":   61, // nor steps, nor a classifier
-		"ease":        45, // adapters, and no memory, classifier or distillation
-		"l2p":         44, // prompts instead of adapters, of no block
-		"dualprompt":  45, // the same, of blocks, and no more than there are phases
-		"coda-prompt": 47, // nor keys that are pulled, and as many as there are phases
+		"linear":      17, // nor blocks to tune, nor phases to do so in
+		"finetune":    47, // nor a memory, nor what is said of one
+		"joint":       50, // nor what it said before, nor what it had tuned
+		"simplecil":   63, // nor steps, nor a classifier
+		"ease":        47, // adapters, and no memory, classifier or distillation
+		"l2p":         46, // prompts instead of adapters, of no block
+		"dualprompt":  47, // the same, of blocks, and no more than there are phases
+		"coda-prompt": 49, // nor keys that are pulled, and as many as there are phases
 	} {
 		if len(refused[m]) != want {
 			t.Errorf("%s refuses %v, not %d of them", m, refused[m], want)

@@ -20,6 +20,7 @@ type exemplarFlags struct {
 	JPEGQuality *int     `placeholder:"Q" help:"Of --codec jpeg, 1 to 100. Default: 90."`
 	Replay      string   `placeholder:"HOW" help:"Of masked exemplars: drop (the default) replays what was kept alone, black the whole picture with black patches."`
 	Repair      *float64 `placeholder:"P" help:"Probability that an exemplar is replayed with the text of another of its class. Default: 0.5."`
+	Herding     string   `placeholder:"BY" help:"What orders the candidates for masked exemplars: the features of the example (whole, the default), or of what would be stored of it (stored). raw herds by the first, mrdc and cim by the second."`
 
 	MaskLayer string `placeholder:"L" help:"Block whose attention makes the mask: last (the default), a number from 0, or mean."`
 	MaskHeads string `placeholder:"H" help:"Of that block: mean (the default), max, or a head's number from 0."`
@@ -59,7 +60,7 @@ func (f exemplarFlags) validate() error {
 func (f exemplarFlags) memory() train.MemoryOptions {
 	o := train.MemoryOptions{
 		Exemplars: f.Exemplars, Budget: value(f.Budget), BudgetTotal: value(f.BudgetTotal), BudgetBytes: int64(f.BudgetBytes), BudgetUnit: f.BudgetUnit,
-		Codec: f.Codec, JPEGQuality: value(f.JPEGQuality), Replay: f.Replay,
+		Codec: f.Codec, JPEGQuality: value(f.JPEGQuality), Replay: f.Replay, Herding: f.Herding,
 		Mask:          memory.MaskOptions{Layer: f.MaskLayer, Heads: f.MaskHeads, Token: f.MaskToken, Image: f.MaskImage, Text: f.MaskText, Score: f.MaskScore},
 		MRDCQualities: f.MRDCQualities, MRDCEpsilon: value(f.MRDCEpsilon), Box: memory.BoxOptions{Ratio: value(f.CIMRatio), Threshold: value(f.CIMThreshold)},
 	}

@@ -13,6 +13,7 @@ type learningFlags struct {
 	Head               string   `placeholder:"KIND" help:"Classifier: ${heads}. The first is the default."`
 	Distill            *float64 `placeholder:"WEIGHT" help:"Keep what the network said of old classes before the phase, with this weight in the loss. Default: 0, off."`
 	DistillTemperature *float64 `placeholder:"T" help:"Temperature at which it is kept. Default: 2."`
+	TunePhases         string   `placeholder:"WHICH" help:"Phases in which scale and shift are tuned: all (the default), one set in every phase; first: they stay as they are after the first phase, and the classifier alone goes on learning. Of ssf and finetune."`
 	Mixing             string   `placeholder:"KIND" help:"natural (the default): each new example and each exemplar once an epoch; balanced: each class as often as the largest."`
 	Augment            string   `placeholder:"NAME,…" help:"Change pictures at random, exemplars' too: flip, jitter. Default: none, as ViLT trains."`
 	MaskNew            *float64 `placeholder:"SHARE" help:"Share of patches and tokens that new examples lose at random, so that they are like masked exemplars, of which the report tells the share kept. What these keep whole (--mask-image=all, --mask-text=all) stays whole, and what they replay black is black. Not of the paper. Default: 0, off."`
@@ -49,7 +50,7 @@ func (f learningFlags) validate() error {
 
 func (f learningFlags) learning() train.LearningOptions {
 	l := train.LearningOptions{
-		Head: f.Head, Distill: value(f.Distill), DistillTemperature: value(f.DistillTemperature), Mixing: f.Mixing, Augment: f.Augment, MaskNew: value(f.MaskNew),
+		Head: f.Head, Distill: value(f.Distill), DistillTemperature: value(f.DistillTemperature), TunePhases: f.TunePhases, Mixing: f.Mixing, Augment: f.Augment, MaskNew: value(f.MaskNew),
 		AdapterWidth: value(f.AdapterWidth), AdapterScale: value(f.AdapterScale),
 	}
 	if f.AdapterDropout != nil {

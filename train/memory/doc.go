@@ -13,7 +13,9 @@
 //	cim     a box at full resolution, the rest of the picture down-sampled (Luo et al., CVPR 2023)
 //
 // The text of all but masked exemplars is kept whole, and counted. mrdc and cim herd by the features of the pictures as they
-// are stored, the others by those of the examples as they are.
+// are stored, the others by those of the examples as they are. That masked exemplars should be is not published: they may be
+// herded by what would be stored of them too, picture and text as they are replayed (--herding stored). That takes the attention
+// of every candidate, and a pass over what is left of it.
 //
 // # Masks
 //

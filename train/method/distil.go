@@ -28,7 +28,7 @@ func (n *Network) teaches(old int) bool { return old > 0 && n.o.Distill.Weight >
 // network is the same.
 func (n *Network) Freeze() {
 	trained := n.Trained()
-	if n.teacher == nil {
+	if len(n.teacher) != len(trained) { // the first time, or the first since it was settled
 		n.teacher = make([][]float32, len(trained))
 	}
 	for i, t := range trained {
@@ -54,7 +54,7 @@ func (n *Network) teach(batch []dataset.Sample, old int) error {
 	if err != nil {
 		return err
 	}
-	p := n.train.encoder.Packing
+	p := n.steps().encoder.Packing
 	p.Old, p.Teacher = old, slices.Grow(p.Teacher[:0], len(batch)*old)
 	for i := range batch {
 		p.Teacher = append(p.Teacher, out.Logits[i*n.Classes:i*n.Classes+old]...)

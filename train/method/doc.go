@@ -6,7 +6,7 @@
 //
 // # Methods
 //
-//	ssf       scale and shift vectors on a frozen encoder and a classifier that grows, trained in every phase with
+//	ssf       scale and shift vectors on a frozen encoder and a classifier that grows, both trained in every phase with
 //	          cross-entropy over the classes seen (Lee et al., arXiv 2412.09549, after Lian et al., NeurIPS 2022)
 //	finetune  the same without a memory: it refuses exemplars
 //	linear    the classifier alone
@@ -29,11 +29,16 @@
 //
 //	classifier    linear, growing (--head: cosine, mlp as in the first author's earlier ViLT repository)
 //	loss          cross-entropy over all classes seen; no distillation (--distill WEIGHT, --distill-temperature T)
-//	SSF's life    one set for all phases; no flag
+//	SSF's life    one set, tuned in every phase (--tune-phases first: as it is after the first phase, see below)
 //	optimizer     AdamW (0.9, 0.98), decay of matrices alone (--learning-rate, --weight-decay), linear warm-up and linear
 //	              decay anew in each phase (--warmup, --epochs, --batch-size)
 //
 // These are to be chosen by accuracy on validation rows (--evaluate validation), never on test rows.
+//
+// With [Options.TunePhases] "first", ssf and finetune tune scale and shift in the first phase, as PILOT's APER-SSF does, and
+// leave them as they are then; the classifier goes on learning in every phase, with distillation of itself where that is asked
+// for. From the second phase on no gradient goes through the encoder, so a step is a forward pass and the classifier's own. The
+// memory for the first phase's gradients stays.
 //
 // # The feature
 //

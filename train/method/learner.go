@@ -90,10 +90,12 @@ type Options struct {
 	// TuneFromBlock is the first block of the encoder, from 1 to its depth - 1 and counted from 0, whose steps are tuned: those
 	// below, and the patch embedding, stay as published. 0: all are tuned.
 	TuneFromBlock int
-	Adapter       tune.AdapterOptions
-	Ease          EaseOptions
-	Prompts       Prompts
-	Seed          uint64
+	// TunePhases says in which phases the encoder is tuned: see [TunePhases]; default all of them.
+	TunePhases string
+	Adapter    tune.AdapterOptions
+	Ease       EaseOptions
+	Prompts    Prompts
+	Seed       uint64
 	// Phases is how many there will be: [Learner.Plan] is of all of them, and what a method has for all of them is dealt out
 	// among them; default 10, as published for most.
 	Phases int
@@ -108,6 +110,7 @@ const (
 	SettingDistill            = "distill"
 	SettingDistillTemperature = "distill_temperature"
 	SettingTuneFromBlock      = "tune_from_block"
+	SettingTunePhases         = "tune_phases"
 	SettingAdapterWidth       = "adapter_width"
 	SettingAdapterScale       = "adapter_scale"
 	SettingAdapterDropout     = "adapter_dropout"
@@ -186,6 +189,9 @@ func New(name string, w *vilt.Weights, classes int, o Options) (Learner, error) 
 	case from > 0 && !slices.Contains(s.Reads, SettingTuneFromBlock):
 		return nil, fmt.Errorf("tune-from-block has no effect on method %s: leave it out", name)
 	}
+	if o.TunePhases != "" && !slices.Contains(s.Reads, SettingTunePhases) {
+		return nil, fmt.Errorf("tune-phases has no effect on method %s: leave it out", name)
+	}
 	return s.New(w, classes, o)
 }
 
@@ -205,6 +211,9 @@ func (o Options) Validate() error {
 		if err := checkHead(o.Head); err != nil {
 			return err
 		}
+	}
+	if o.TunePhases != "" && !slices.Contains(TunePhases(), o.TunePhases) {
+		return fmt.Errorf("tune-phases %q: use one of %v", o.TunePhases, TunePhases())
 	}
 	switch d := o.Distill; {
 	case !(d.Weight >= 0 && d.Weight < 1e6):

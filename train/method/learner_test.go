@@ -63,7 +63,13 @@ func TestEveryMethod(t *testing.T) {
 			}
 		}
 		all.Phases = 3
-		for _, o := range []Options{{Schedule: all.Schedule, Seed: 1}, all} {
+		ways := []Options{{Schedule: all.Schedule, Seed: 1}, all}
+		if slices.Contains(spec.Reads, SettingTunePhases) {
+			plain, all := ways[0], all
+			plain.TunePhases, all.TunePhases = TuneFirst, TuneFirst
+			ways = append(ways, plain, all)
+		}
+		for _, o := range ways {
 			w, err := vilt.Random(c, 1)
 			if err != nil {
 				t.Fatal(err)
@@ -194,7 +200,7 @@ func TestSpecs(t *testing.T) {
 		names[s.Name] = true
 		for _, key := range s.Reads {
 			_, prompts := Prompts{1, 1, 1, 1, "0", true}.Settings()[key]
-			if !prompts && !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock, SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha}, key) {
+			if !prompts && !slices.Contains([]string{SettingHead, SettingDistill, SettingDistillTemperature, SettingTuneFromBlock, SettingTunePhases, SettingAdapterWidth, SettingAdapterScale, SettingAdapterDropout, SettingEaseAlpha}, key) {
 				t.Errorf("%s reads %s, which is no setting", s.Name, key)
 			}
 		}

@@ -2,6 +2,7 @@ package method
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"gorgonia.org/gorgonia"
@@ -34,6 +35,8 @@ type Network struct {
 	prefix   *prefix // the part that is not tuned; nil: there is none
 	train    *machine
 	infer    *machine
+	still    *machine    // that trains the classifier alone, for when the tuner is settled; nil without NetworkOptions.Settles
+	settled  bool        // see Settle
 	queries  *queries    // of prompts; nil where there are none
 	inside   *machine    // infer with every block and every block's attention; nil until it is asked for
 	teacher  [][]float32 // what Freeze copied, in the order of Trained
@@ -45,8 +48,20 @@ type NetworkOptions struct {
 	Distill Distill
 	Seed    uint64 // of classifiers that are drawn
 
+	Settles bool // makes ready for [Network.Settle]
+
 	ForgetAttention bool // computes attention's probabilities again for its derivative: see [vilt.Options]
 }
+
+// purpose is what a graph is for.
+type purpose int
+
+const (
+	toTrain     purpose = iota // by all that is trained
+	toTrainHead                // by the classifier alone, whatever the tuner has
+	toInfer
+	toLookInside // infers, and keeps every block's attention
+)
 
 // partial is a Tuner of which nothing is before a block: the part of the encoder below is run once for a sample.
 type partial interface {
@@ -83,7 +98,7 @@ func NewNetworkWith(w *vilt.Weights, tuner Tuner, classes, maxBatch int, o Netwo
 	if t, ok := tuner.(partial); ok && t.FromBlock() > 0 {
 		n.prefix = &prefix{block: t.FromBlock()}
 	}
-	if n.train, err = n.compile(true, false); err != nil {
+	if n.train, err = n.compile(toTrain); err != nil {
 		return nil, err
 	}
 	if n.prefix != nil {
@@ -98,8 +113,13 @@ func NewNetworkWith(w *vilt.Weights, tuner Tuner, classes, maxBatch int, o Netwo
 		}
 		n.queries = newQueries(m)
 	}
-	if n.infer, err = n.compile(false, false); err != nil {
+	if n.infer, err = n.compile(toInfer); err != nil {
 		return nil, err
+	}
+	if o.Settles {
+		if n.still, err = n.compile(toTrainHead); err != nil {
+			return nil, err
+		}
 	}
 	return n, nil
 }
@@ -116,33 +136,61 @@ func (n *Network) Close() error {
 	if n.prefix != nil {
 		n.prefix.m.vm.Close()
 	}
+	if n.still != nil {
+		n.still.vm.Close()
+	}
 	return n.train.vm.Close()
 }
 
 // Trained lists what a step changes, in a fixed order.
 func (n *Network) Trained() []*vilt.Tensor {
 	tensors := n.Weights.Tensors()
-	if n.Tuner != nil {
+	switch {
+	case n.settled:
+		tensors = nil
+	case n.Tuner != nil:
 		tensors = n.Tuner.Tensors()
 	}
 	return append(append([]*vilt.Tensor(nil), tensors...), n.Head...)
 }
 
-// frozen says that nothing of the encoder is trained or tuned: no gradient goes back into it.
-func (n *Network) frozen() bool { return n.Tuner != nil && len(n.Tuner.Tensors()) == 0 }
+// State lists what is trained, and what was: it does not change with Settle.
+func (n *Network) State() []*vilt.Tensor {
+	if n.settled {
+		return slices.Concat(n.Tuner.Tensors(), n.Head)
+	}
+	return n.Trained()
+}
+
+// Settle leaves what the tuner has as it is: steps from now on train the classifier alone, without a gradient through the
+// encoder. It takes NetworkOptions.Settles, and may be called again.
+func (n *Network) Settle() { n.settled = true }
+
+// frozen says that steps train or tune nothing of the encoder: no gradient goes back into it.
+func (n *Network) frozen() bool { return n.settled || n.Tuner != nil && len(n.Tuner.Tensors()) == 0 }
+
+// steps is the graph that steps run.
+func (n *Network) steps() *machine {
+	if n.settled {
+		return n.still
+	}
+	return n.train
+}
 
 // building guards gorgonia.Grad, which writes to a node that all graphs of the process share.
 var building sync.Mutex
 
-func (n *Network) compile(train, attentions bool) (*machine, error) {
+func (n *Network) compile(to purpose) (*machine, error) {
 	building.Lock()
 	defer building.Unlock()
 	g := gorgonia.NewGraph()
+	train, attentions := to == toTrain || to == toTrainHead, to == toLookInside
+	frozen := to == toTrainHead || n.frozen()
 	o := vilt.Options{
-		Train: train && n.Tuner == nil, ForwardOnly: !train || n.frozen(), LastOnly: train && n.frozen(),
+		Train: train && n.Tuner == nil, ForwardOnly: !train || frozen, LastOnly: train && frozen,
 		KeepAttentions: attentions, ForgetAttention: n.o.ForgetAttention,
 	}
-	if !train {
+	if to != toTrain {
 		o.Beside = n.train.encoder
 	}
 	prefix := n.prefix
@@ -155,6 +203,9 @@ func (n *Network) compile(train, attentions bool) (*machine, error) {
 	var variables gorgonia.Nodes
 	if n.Tuner != nil {
 		variables = n.Tuner.Into(g, &o)
+	}
+	if frozen {
+		variables = nil
 	}
 	m := &machine{prefix: prefix}
 	var err error
@@ -169,7 +220,7 @@ func (n *Network) compile(train, attentions bool) (*machine, error) {
 		head = append(head, vilt.Node(g, t))
 	}
 	variables = append(variables, head...)
-	if m.logits, err = applyHead(n.o.Head, p, n.Weights.Config, n.Classes, m.features, !n.frozen(), head); err != nil {
+	if m.logits, err = applyHead(n.o.Head, p, n.Weights.Config, n.Classes, m.features, !frozen, head); err != nil {
 		return nil, err
 	}
 	if !train {
@@ -244,7 +295,8 @@ func (n *Network) Step(batch []dataset.Sample, active int, solver gorgonia.Solve
 
 // step is Step with a teacher for the first old classes: see [Network.Freeze].
 func (n *Network) step(batch []dataset.Sample, active, old int, solver gorgonia.Solver) (float64, error) {
-	n.train.encoder.Packing.Old = 0
+	m := n.steps()
+	m.encoder.Packing.Old = 0
 	if n.prefix != nil {
 		var err error
 		if batch, err = n.prefix.bring(batch); err != nil {
@@ -259,16 +311,16 @@ func (n *Network) step(batch []dataset.Sample, active, old int, solver gorgonia.
 	if err := n.ask(batch, true); err != nil {
 		return 0, err
 	}
-	if err := n.train.load(batch, active); err != nil {
+	if err := m.load(batch, active); err != nil {
 		return 0, err
 	}
-	if err := n.train.run(); err != nil {
+	if err := m.run(); err != nil {
 		return 0, fmt.Errorf("training step: %w", err)
 	}
-	if err := solver.Step(n.train.model); err != nil {
+	if err := solver.Step(m.model); err != nil {
 		return 0, err
 	}
-	return float64(n.train.loss.Value().Data().(float32)), nil
+	return float64(m.loss.Value().Data().(float32)), nil
 }
 
 // Output is what the network says of a batch. Its slices are overwritten by the next call.
@@ -299,7 +351,7 @@ func (n *Network) Infer(batch []dataset.Sample, attention *Attention) (Output, e
 	}
 	if n.inside == nil {
 		var err error
-		if n.inside, err = n.compile(false, true); err != nil {
+		if n.inside, err = n.compile(toLookInside); err != nil {
 			return Output{}, err
 		}
 	}

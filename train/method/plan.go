@@ -72,6 +72,9 @@ func (n *Network) Plan() Plan {
 	for _, m := range []*machine{n.train, n.infer} {
 		l.Add(m.features.Graph(), m.encoder.Scratch)
 	}
+	if n.still != nil {
+		l.Add(n.still.features.Graph(), n.still.encoder.Scratch)
+	}
 	if n.queries != nil {
 		l.Add(n.queries.m.features.Graph(), n.queries.m.encoder.Scratch)
 	}
@@ -85,7 +88,7 @@ func (n *Network) Plan() Plan {
 		return bytes
 	}
 	p := Plan{
-		Weights: size(n.Weights.Tensors()), Tuned: size(n.Head), Moments: 2 * size(n.Trained()),
+		Weights: size(n.Weights.Tensors()), Tuned: size(n.Head), Moments: 2 * size(n.State()),
 		Activations: l.Activations, Gradients: l.Gradients, Sequences: n.maxBatch, Rows: n.train.encoder.Packing.MaxRows() / n.maxBatch,
 	}
 	if n.Tuner != nil {
@@ -93,7 +96,7 @@ func (n *Network) Plan() Plan {
 	}
 	p.Scratch = l.Scratch + l.Inputs - p.Weights - p.Tuned // inputs are these and what a batch brings
 	if n.o.Distill.Weight > 0 {
-		p.Tuned += size(n.Trained()) // the teacher's
+		p.Tuned += size(n.State()) // the teacher's
 	}
 	p.Packing = packingBytes(n.Weights.Config)
 	return p

@@ -185,7 +185,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 	if n.queries != nil {
 		n.queries.makeRoom()
 	}
-	n.train.encoder.Packing.ActiveFrom = o.ActiveFrom
+	n.steps().encoder.Packing.ActiveFrom = o.ActiveFrom
 	asked := time.Now()
 	for batch, err := range loader.Epochs(ctx, o.Epochs, s.Epochs) {
 		if err != nil {
@@ -193,7 +193,7 @@ func (n *Network) Fit(ctx context.Context, s Schedule, items dataset.Items, o Fi
 		}
 		began := time.Now()
 		solver.LearningRate = s.rate(done, total)
-		n.train.encoder.Packing.Noise = rand.NewPCG(o.Seed, uint64(done)).Uint64()
+		n.steps().encoder.Packing.Noise = rand.NewPCG(o.Seed, uint64(done)).Uint64()
 		loss, err := n.step(batch, o.Active, o.Old, solver)
 		if err != nil {
 			return err

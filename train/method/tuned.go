@@ -8,13 +8,24 @@ import (
 	"github.com/mcil/mcil/train/vilt"
 )
 
-// tuned learns with one tuner and one classifier, both of which are trained in every phase, by cross-entropy over the classes
-// seen and, where it is asked for, distillation of itself as it was before the phase.
+// Phases in which the encoder is tuned: [Options.TunePhases].
+const (
+	TuneAll   = "all"   // one set of values, trained in every phase
+	TuneFirst = "first" // trained in the first phase, and left as it is then
+)
+
+// TunePhases lists the words of [Options.TunePhases], the default first.
+func TunePhases() []string { return []string{TuneAll, TuneFirst} }
+
+// tuned learns with one tuner and one classifier, by cross-entropy over the classes seen and, where it is asked for,
+// distillation of itself as it was before the phase. The classifier is trained in every phase, and so is the tuner, unless it is
+// to be in the first alone.
 type tuned struct {
 	network  *Network
 	schedule Schedule
 	seed     uint64
 	phase    Phase
+	first    bool // the tuner is trained in the first phase alone
 }
 
 var (
@@ -28,16 +39,19 @@ func tunedReads() []string {
 }
 
 func newTuned(w *vilt.Weights, tuner Tuner, classes int, o Options) (Learner, error) {
-	s := o.Schedule.WithDefaults()
-	n, err := NewNetworkWith(w, tuner, classes, s.BatchSize, NetworkOptions{Head: o.Head, Distill: o.Distill, Seed: o.Seed})
+	s, first := o.Schedule.WithDefaults(), o.TunePhases == TuneFirst
+	n, err := NewNetworkWith(w, tuner, classes, s.BatchSize, NetworkOptions{Head: o.Head, Distill: o.Distill, Seed: o.Seed, Settles: first})
 	if err != nil {
 		return nil, err
 	}
-	return &tuned{network: n, schedule: s, seed: o.Seed}, nil
+	return &tuned{network: n, schedule: s, seed: o.Seed, first: first}, nil
 }
 
 func (m *tuned) Begin(p Phase) error {
 	m.phase = p
+	if m.first && p.Index > 0 {
+		m.network.Settle()
+	}
 	if p.Old > 0 && m.network.o.Distill.Weight > 0 {
 		m.network.Freeze()
 	}
@@ -62,7 +76,7 @@ func (m *tuned) Infer(batch []dataset.Sample, attention *Attention) (Output, err
 
 func (m *tuned) BatchSize() int        { return m.schedule.BatchSize }
 func (m *tuned) Plan() Plan            { return m.network.Plan() }
-func (m *tuned) State() []*vilt.Tensor { return m.network.Trained() }
+func (m *tuned) State() []*vilt.Tensor { return m.network.State() }
 func (m *tuned) Trained() int          { return Values(m.network.Trained()) }
 func (m *tuned) Close() error          { return m.network.Close() }
 
