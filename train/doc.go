@@ -48,8 +48,8 @@
 //
 // learn_pictures_per_second is the examples that steps took, over steps, the waiting for their batches, and the mean
 // features that EASE takes after them; a teacher's forward pass is part of a step, and a prompt's query is asked in a
-// phase's first epoch alone. test_pictures_per_second is measured after a phase on one batch of test rows: by the learner
-// alone, no picture prepared meanwhile and nothing kept from before, so L2P's, DualPrompt's and CODA-Prompt's second forward
+// phase's first epoch alone. test_pictures_per_second is measured after a phase on 32 test rows of its classes (a batch,
+// where that is smaller, or as many as there are): by the learner alone, no picture prepared meanwhile and nothing kept from before, so L2P's, DualPrompt's and CODA-Prompt's second forward
 // pass and EASE's one for each phase are in it.
 //
 // # Memory

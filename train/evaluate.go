@@ -48,11 +48,6 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 			}
 			e.count(batch, out, means)
 			done += len(batch)
-			if done == total {
-				if e.perSecond, err = r.answerRate(batch); err != nil {
-					return e, err
-				}
-			}
 			r.tell(stage+": test", done, total, w.waits())
 		}
 		if n := sum(e.rows[first:end]); n == 0 {
@@ -61,28 +56,44 @@ func (r *run) evaluate(ctx context.Context, t int, stage string) (evaluation, er
 		e.byPhase = append(e.byPhase, share(e.right[first:end], e.rows[first:end]))
 		first = end
 	}
-	return e, nil
+	e.perSecond, err = r.answerRate(ctx, r.subset(rows, r.phases[t]))
+	return e, err
 }
 
-// answerRate is how many samples of a batch are answered in a second by the learner alone: no picture is prepared meanwhile, and
+// ratedRows is how many rows an answer's rate is measured on, with methods of smaller batches a batch: enough to fill the kernels.
+const ratedRows = 32
+
+// answerRate is how many of some items are answered in a second by the learner alone: no picture is prepared meanwhile, and
 // nothing kept of them before counts, so that the cost of queries and of frozen blocks is in it. It is the median of three.
-func (r *run) answerRate(batch []dataset.Sample) (float64, error) {
-	fresh := slices.Clone(batch)
-	for i := range fresh {
-		fresh[i].Passing, fresh[i].Kept = true, nil
+func (r *run) answerRate(ctx context.Context, items dataset.Subset) (float64, error) {
+	first := make([]int, min(ratedRows, r.learner.BatchSize(), items.Len()))
+	for i := range first {
+		first[i] = i
 	}
-	before := r.computed()
-	var took [3]time.Duration
-	for i := range took {
-		began := time.Now()
-		if _, err := r.learner.Infer(fresh, nil); err != nil {
+	var took []time.Duration
+	loader := dataset.Loader{Items: subsetOf(items, first), BatchSize: len(first), Workers: r.o.Schedule.Workers}
+	for batch, err := range loader.Epoch(ctx, 0) { // it is one
+		if err != nil {
 			return 0, err
 		}
-		took[i] = time.Since(began)
+		for i := range batch {
+			batch[i].Passing, batch[i].Kept = true, nil
+		}
+		before := r.computed()
+		for range 3 {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			began := time.Now()
+			if _, err := r.learner.Infer(batch, nil); err != nil {
+				return 0, err
+			}
+			took = append(took, time.Since(began))
+		}
+		r.computedForRate += r.computed() - before
 	}
-	r.rated += r.computed() - before
-	slices.Sort(took[:])
-	return float64(len(fresh)) / took[1].Seconds(), nil
+	slices.Sort(took)
+	return float64(len(first)) / took[1].Seconds(), nil
 }
 
 // count adds a batch's answers. means may be nil.

@@ -64,7 +64,7 @@ func (r *run) dropPrefix() error {
 	}
 	if keeper, ok := r.learner.(method.Keeper); ok {
 		found, computed := keeper.Kept()
-		r.tell(fmt.Sprintf("%s: %d outputs computed, %d found in the cache", r.untuned(), computed-r.rated, found), 0, 0, "")
+		r.tell(fmt.Sprintf("%s: %d outputs computed, %d found in the cache", r.untuned(), computed-r.computedForRate, found), 0, 0, "")
 	}
 	tellFull("cache of "+r.untuned(), r.prefix, r.o.Progress)
 	return r.removePrefix()

@@ -21,28 +21,28 @@ import (
 
 // run is one run in progress.
 type run struct {
-	o        Options
-	cpu      string
-	commit   string // of weights on the Hub
-	weights  string // digest of the encoder alone
-	rows     string // digest of the dataset's rows
-	data     *dataset.Dataset
-	encoding *dataset.Encoding
-	shape    vilt.Config // of the encoder
-	learner  method.Learner
-	phases   [][]int     // labels of the dataset, by phase
-	position map[int]int // label of the dataset to place in the order learned
-	store    memory.Store
-	worths   map[int]memory.Worth         // by place in the order learned, where a budget in all is counted in samples
-	chosen   map[int]schemas.ClassQuality // of mrdc: of the last phase's classes, by place in the order learned
-	matrix   Matrix
-	reports  []schemas.Phase
-	gallery  []schemas.GalleryExemplar
-	digest   string
-	halfway  halfway       // of the phase that comes next
-	peak     float64       // FLOP/s of [measurePeak]
-	prefix   *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
-	rated    int           // outputs of blocks that are not tuned, computed for [run.answerRate]
+	o               Options
+	cpu             string
+	commit          string // of weights on the Hub
+	weights         string // digest of the encoder alone
+	rows            string // digest of the dataset's rows
+	data            *dataset.Dataset
+	encoding        *dataset.Encoding
+	shape           vilt.Config // of the encoder
+	learner         method.Learner
+	phases          [][]int     // labels of the dataset, by phase
+	position        map[int]int // label of the dataset to place in the order learned
+	store           memory.Store
+	worths          map[int]memory.Worth         // by place in the order learned, where a budget in all is counted in samples
+	chosen          map[int]schemas.ClassQuality // of mrdc: of the last phase's classes, by place in the order learned
+	matrix          Matrix
+	reports         []schemas.Phase
+	gallery         []schemas.GalleryExemplar
+	digest          string
+	halfway         halfway       // of the phase that comes next
+	peak            float64       // FLOP/s of [measurePeak]
+	prefix          *cache.Folder // the run's own, with Options.TuneFromBlock and without Options.Pictures
+	computedForRate int           // outputs of blocks that are not tuned, for [run.answerRate] alone
 }
 
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,8 +33,13 @@ func TestTunePhases(t *testing.T) {
 		}
 		o := options(block)
 		stopAt(t, o, "phase 2 of 3: learn")
-		stopAt(t, o, "phase 2 of 3: test")
-		stopAt(t, o, "phase 3 of 3: learn")
+		for _, stage := range []string{"phase 2 of 3: learn", "phase 3 of 3: learn"} { // in the second epoch, with the classifier's moments
+			stopAtStep(t, o, stage, 3)
+			if _, err := os.Stat(filepath.Join(o.Out, halfwayPhaseFile)); err != nil {
+				t.Errorf("%s: nothing to go on with: %v", stage, err)
+			}
+		}
+		stopAt(t, o, "phase 3 of 3: test")
 		mustRun(t, o)
 		if block == 0 {
 			sameRun(t, o.Out, whole.Out)

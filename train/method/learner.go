@@ -236,10 +236,8 @@ func (o Options) Validate() error {
 // StateValues is how many numbers of a learner's state some phase uses.
 func StateValues(l Learner) int {
 	n := Values(l.State())
-	if m, is := l.(*prompted); is {
-		if t, is := m.tuner.(interface{ Unused() int }); is {
-			n -= t.Unused()
-		}
+	if u, is := l.(interface{ Unused() int }); is {
+		n -= u.Unused()
 	}
 	return n
 }

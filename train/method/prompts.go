@@ -171,6 +171,14 @@ func (m *prompted) Fit(ctx context.Context, l Lesson) error {
 }
 
 // Trained counts the rows of the classifier that are the phase's.
+// Unused is how many values of the state no phase has: where a pool is dealt out, what is left over.
+func (m *prompted) Unused() int {
+	if t, is := m.tuner.(interface{ Unused() int }); is {
+		return t.Unused()
+	}
+	return 0
+}
+
 func (m *prompted) Trained() int {
 	return m.tuner.Trained() + (m.phase.Seen-m.phase.Old)*(m.network.Weights.Config.Width+1)
 }
