@@ -40,17 +40,18 @@ func usual(r Run, key string) (value string, is bool) {
 }
 
 // altered says whether a run has a setting that makes another method of what its name stands for: one that says what is kept of
-// an exemplar and how it is replayed, what is between phases, or what a method adds to the encoder, at other than its plain
-// value. How long and how fast it learned, with what head, on what examples, changes no method. A setting that the run does not
-// have is plain, and re-pairing is a part of masked exemplars alone.
+// an exemplar and how it is replayed, what is tuned and when, what is between phases, or what a method adds to the encoder, at
+// other than its plain value. How long and how fast it learned, with what head, on what examples, changes no method, and batchwise
+// is what the authors of l2p have on themselves. A setting that the run does not have is plain, and re-pairing is a part of masked
+// exemplars alone.
 func altered(r Run) bool {
 	return slices.ContainsFunc(flatten(r.Settings.Settings), func(s setting) bool {
 		key := normal(s.Key)
 		switch {
 		case s.Value == "":
 			return false
-		case key == "mask-new", key == "distill":
-			return s.Value != "0"
+		case slices.Contains([]string{"mask-new", "distill", "herding", "tune-phases", "tune-from-block"}, key):
+			return s.Value != "0" // recorded where asked for
 		case key == "repair":
 			return r.Report.Exemplars == "masked" && s.Value != plain()[key]
 		case key == "mrdc-qualities":
