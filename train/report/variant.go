@@ -33,6 +33,9 @@ func plainPrompts(method string, phases int) map[string]string {
 
 // usual is the plain value of a setting of r, whose key is as [normal] returns it.
 func usual(r Run, key string) (value string, is bool) {
+	if key == "mrdc-qualities" {
+		return plainQualities(r), true
+	}
 	if value, is = plain()[key]; !is {
 		value, is = plainPrompts(r.Report.Method, len(r.Report.Phases))[key]
 	}
@@ -54,8 +57,6 @@ func altered(r Run) bool {
 			return s.Value != "0" // recorded where asked for
 		case key == "repair":
 			return r.Report.Exemplars == "masked" && s.Value != plain()[key]
-		case key == "mrdc-qualities":
-			return s.Value != plainQualities(r)
 		}
 		value, is := usual(r, key)
 		if key == "prompt-blocks" && slices.Contains(fewerBlocks(value), s.Value) {

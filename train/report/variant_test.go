@@ -151,3 +151,14 @@ func TestAltered(t *testing.T) {
 		t.Errorf("series %q, want %q", names, want)
 	}
 }
+
+// TestPlainQualitiesAreUntold: what MRDC may choose from goes no higher than the run's own JPEGs, and that is no setting to tell.
+func TestPlainQualitiesAreUntold(t *testing.T) {
+	mrdc := func(most float64, qualities ...any) []Run {
+		return []Run{cell("mrdc", 10, 5, 1, 0.5, "codec", "jpeg", "jpeg_quality", most, "mrdc_qualities", qualities)}
+	}
+	got := variants([][]Run{mrdc(90, 10.0, 25.0, 50.0, 75.0, 90.0), mrdc(60, 10.0, 25.0, 50.0), mrdc(60, 10.0, 50.0)})
+	if want := []string{"", "jpeg_quality 60", "jpeg_quality 60, mrdc_qualities [10,50]"}; !slices.Equal(got, want) {
+		t.Errorf("variants %q, want %q", got, want)
+	}
+}
