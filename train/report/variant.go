@@ -67,7 +67,9 @@ func altered(r Run) bool {
 	})
 }
 
-// fewerBlocks are what smaller encoders have of the blocks FIRST-LAST: method.Spec.FitPrompts makes them of the plain ones.
+// fewerBlocks are what smaller encoders have of the blocks FIRST-LAST: method.Spec.FitPrompts makes them of the plain ones. No
+// report says how deep its encoder is, so that fewer blocks that were asked for on one of all 12, such as 0-0, pass for those of a
+// smaller one: such a run keeps the plain name, though where another has the plain blocks, its line tells its own.
 func fewerBlocks(blocks string) (out []string) {
 	a, b, _ := strings.Cut(blocks, "-")
 	first, err1 := strconv.Atoi(a)
