@@ -83,14 +83,27 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []bud
 			}
 			p.series = append(p.series, m)
 		}
-		for _, l := range s.lines {
-			if l.rows[c] >= 0 && s.series[l.series].exemplars == "none" && s.series[l.series].variant == "" {
-				p.without = all[l.rows[c]].Average
-			}
+		if row := s.without(c, used); row >= 0 {
+			p.without = all[row].Average
 		}
 		panels, kinds = append(panels, p), append(kinds, kind.of)
 	}
 	return panels, kinds
+}
+
+// without is the row of column c that learned as SSF does and held nothing, to hold the series used against; -1 where there is
+// none. Finetune is the same method. One that is altered is not, unless all that is shown is.
+func (s study) without(c int, used []int) int {
+	plain := slices.ContainsFunc(used, func(k int) bool { return !s.series[k].altered })
+	for _, method := range []string{"ssf", "finetune"} {
+		for _, l := range s.lines {
+			of := s.series[l.series]
+			if l.rows[c] >= 0 && of.method == method && of.exemplars == "none" && of.variant == "" && !(plain && of.altered) {
+				return l.rows[c]
+			}
+		}
+	}
+	return -1
 }
 
 // overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then variants
