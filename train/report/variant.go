@@ -150,13 +150,21 @@ func likeNamed(groups [][]Run, i int) (same []int) {
 }
 
 // told lists the settings of group i that set it apart from the groups same, which it is one of: "key value". only says which
-// keys count.
+// keys count. What all have can still be usual to some alone: five prompts are, in five phases.
 func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts []string) {
 	var runs []Run
 	for _, j := range same {
 		runs = append(runs, groups[j][0])
 	}
-	for _, d := range differences(runs) {
+	common, _ := compare(runs)
+	differ := differences(runs)
+	for _, s := range common {
+		if slices.ContainsFunc(runs, func(r Run) bool { plain, is := usual(r, normal(s.Key)); return is && plain == s.Value }) {
+			differ = append(differ, difference{s.Key, slices.Repeat([]string{s.Value}, len(runs))})
+		}
+	}
+	slices.SortFunc(differ, func(a, b difference) int { return strings.Compare(a.Key, b.Key) })
+	for _, d := range differ {
 		if !only(normal(d.Key)) {
 			continue
 		}
