@@ -109,9 +109,15 @@ func (s study) without(c int, used []int) int {
 // overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then variants
 // that have a curve, which takes two budgets, those of most budgets first. Variants under one are in the ablation's figure.
 func (s study) overBudgets(of func(line) bool) (used []int) {
-	count := make([]int, len(s.series))
+	type place struct {
+		series int
+		budget budget
+	}
+	seen := map[place]bool{}
+	count := make([]int, len(s.series)) // of budgets
 	for _, l := range s.lines {
-		if of(l) {
+		if at := (place{l.series, l.budget}); of(l) && !seen[at] {
+			seen[at] = true
 			count[l.series]++
 		}
 	}

@@ -9,7 +9,9 @@ func TestWithoutExemplars(t *testing.T) {
 		r.Report.Method, r.Settings.Settings["method"] = method, method
 		return r
 	}
-	raw := func(more ...any) []Run { return []Run{cell("raw", 10, 1, 1, 0.5, more...), cell("raw", 10, 5, 1, 0.6, more...)} }
+	raw := func(more ...any) []Run {
+		return []Run{cell("raw", 10, 1, 1, 0.5, more...), cell("raw", 10, 5, 1, 0.6, more...)}
+	}
 	ssf, tuned := by("ssf", 0.3), by("finetune", 0.31)
 	later, first := by("ssf", 0.2, "epochs", 40.0), by("ssf", 0.1, "tune_phases", "first")
 	for name, c := range map[string]struct {
