@@ -14,9 +14,9 @@ type shared struct {
 	apart   []string // what tells it from others alike; nothing is said of the plainest
 }
 
-// partLine parts groups alike until each has a cell of its own. Mostly there is nothing to part. But a schedule can be written in
-// two ways (10 phases, or 20 classes and 20 more at a time), and a program of before there was a setting recorded nothing where
-// a later one records the plain value: runs of both that meet in a cell are two lines, throughout the columns.
+// partLine parts groups alike until each has a cell of its own. Mostly there is nothing to part. But a schedule can be
+// written in two ways (10 phases, or 20 classes and 20 more at a time), and a program of before there was a setting recorded
+// nothing where a later one records the plain value: runs of both that meet in a cell are two lines, throughout the columns.
 func partLine(groups [][]Run, members []int) (parts []shared) {
 	clash := clashing(groups, members)
 	var forms []string
@@ -36,9 +36,10 @@ func partLine(groups [][]Run, members []int) (parts []shared) {
 		parts[k].members = append(parts[k].members, i)
 	}
 	for k := range parts {
-		first := tellClash(groups[parts[k].members[0]][0], clash, true)
+		one := groups[parts[k].members[0]][0]
+		first := tellClash(one, clash, true)
 		if slices.ContainsFunc(parts[k].members, func(i int) bool { return !slices.Equal(tellClash(groups[i][0], clash, true), first) }) {
-			first = tellClash(groups[parts[k].members[0]][0], clash, false)
+			first = tellClash(one, clash, false)
 		}
 		taken := func(apart []string) bool {
 			return slices.ContainsFunc(parts[:k], func(p shared) bool { return slices.Equal(p.apart, apart) })
@@ -51,7 +52,8 @@ func partLine(groups [][]Run, members []int) (parts []shared) {
 	return parts
 }
 
-// clashing lists the settings, sorted, in which groups differ that meet in a cell. One that is not recorded differs from any.
+// clashing lists the settings, sorted, in which groups differ that meet in a cell. One that is not recorded differs from
+// any.
 func clashing(groups [][]Run, members []int) []string {
 	keys := map[string]bool{}
 	for n, i := range members {
@@ -84,8 +86,8 @@ func recorded(r Run) map[string]string {
 	return out
 }
 
-// tellClash says what a run has of the settings keys, of schedules without their values unless values are asked for: these are
-// others in each column. Plain values are not told, nor is a schedule of so many phases; what is not recorded is.
+// tellClash says what a run has of the settings keys, of schedules without their values unless values are asked for: these
+// are others in each column. Plain values are not told, nor is a schedule of so many phases; what is not recorded is.
 func tellClash(r Run, keys []string, values bool) (parts []string) {
 	has := recorded(r)
 	var lacks []string

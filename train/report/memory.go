@@ -30,8 +30,8 @@ type memoryPanel struct {
 	without Stat // average accuracy without exemplars; n of 0 where there is no run
 }
 
-// memoryPanels returns, for column c, a panel for each kind of budget (a class, in all, in bytes; in what it is counted). Of a
-// kind it tells a budget without its value.
+// memoryPanels returns, for column c, a panel for each kind of budget (a class, in all, in bytes; in what it is counted). Of
+// a kind it tells a budget without its value.
 func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []budget) {
 	type kind struct {
 		of   budget
@@ -91,8 +91,8 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []bud
 	return panels, kinds
 }
 
-// without is the row of column c that learned as SSF does and held nothing, to hold the series used against; -1 where there is
-// none. Finetune is the same method. One that is altered is not, unless all that is shown is.
+// without is the row of column c that learned as SSF does and held nothing, to hold the series used against; -1 where there
+// is none. Finetune is the same method. One that is altered is not, unless all that is shown is.
 func (s study) without(c int, used []int) int {
 	plain := slices.ContainsFunc(used, func(k int) bool { return !s.series[k].altered })
 	for _, method := range []string{"ssf", "finetune"} {
@@ -106,8 +106,9 @@ func (s study) without(c int, used []int) int {
 	return -1
 }
 
-// overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then variants
-// that have a curve, which takes two budgets, those of most budgets first. Variants under one are in the ablation's figure.
+// overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then
+// variants that have a curve, which takes two budgets, those of most budgets first. Variants under one are in the ablation's
+// figure.
 func (s study) overBudgets(of func(line) bool) (used []int) {
 	type place struct {
 		series int

@@ -112,8 +112,8 @@ func tellApart(studies []study, first []Run) {
 	}
 }
 
-// studyKey is equal for runs that can stand in one table, where value is of [Run.identity]. Of names it is what a reader orders
-// tables by.
+// studyKey is equal for runs that can stand in one table, where value is of [Run.identity]. Of names it is what a reader
+// orders tables by.
 func studyKey(r Run, value func(setting) string) string {
 	var b strings.Builder
 	for _, s := range flatten(r.Settings.Settings) {
@@ -163,8 +163,8 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 	return s
 }
 
-// addLine adds a line of groups, which are of members, those of the study. Its rows are called what it is called, where their own
-// settings do not say it: rows of old programs and of new ones have one name without.
+// addLine adds a line of groups, which are of members, those of the study. Its rows are called what it is called, where
+// their own settings do not say it: rows of old programs and of new ones have one name without.
 func (s *study) addLine(groups [][]Run, rows []Row, members []int, of shared, under budget) {
 	i := of.members[0]
 	first := groups[i][0]
@@ -175,7 +175,8 @@ func (s *study) addLine(groups [][]Run, rows []Row, members []int, of shared, un
 		}
 	}
 	variant := append(told(groups, like, i, setsApart(flatten(first.Settings.Settings))), of.apart...)
-	x := series{method: rows[i].Method, exemplars: rows[i].Exemplars, variant: strings.Join(variant, ", "), altered: altered(first)}
+	x := series{method: rows[i].Method, exemplars: rows[i].Exemplars, altered: altered(first)}
+	x.variant = strings.Join(variant, ", ")
 	k := slices.Index(s.series, x)
 	if k < 0 {
 		k = len(s.series)
@@ -195,8 +196,8 @@ func (s *study) addLine(groups [][]Run, rows []Row, members []int, of shared, un
 	s.lines = append(s.lines, l)
 }
 
-// ownSettings are those that set a line of a run apart, and are not as usual. The usual value may be another number in each column,
-// such as one prompt a phase, and programs of before there was a setting recorded none.
+// ownSettings are those that set a line of a run apart, and are not as usual. The usual value may be another number in each
+// column, such as one prompt a phase, and programs of before there was a setting recorded none.
 func ownSettings(r Run) string {
 	settings := flatten(r.Settings.Settings)
 	apart := setsApart(settings)
@@ -330,10 +331,10 @@ func shortPath(path string) string {
 	return parts[len(parts)-1]
 }
 
-// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
-// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of
-// several, the one next to the paper's), so that the figures of all columns show the same; a column without it has its own.
-// more is how many other lines there are.
+// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those
+// without any; variants of others among them have a figure of their own. The budget is the one that the study has most cells
+// of (of several, the one next to the paper's), so that the figures of all columns show the same; a column without it has
+// its own. more is how many other lines there are.
 func (s study) chosen(c int) (lines []line, under budget, more int) {
 	var all []line
 	for _, l := range s.lines {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// plain are the values that train's settings have unless someone asks for others, as run.json shows them. What differs from them
-// is worth a name; where a comparison has a plain value and others, only the others are told. What is absent unless it is asked
-// for needs no entry. It is a matter of names alone: a setting that is missing here is told with every value.
+// plain are the values that train's settings have unless someone asks for others, as run.json shows them. What differs from
+// them is worth a name; where a comparison has a plain value and others, only the others are told. What is absent unless it
+// is asked for needs no entry. It is a matter of names alone: a setting that is missing here is told with every value.
 func plain() map[string]string {
 	return map[string]string{
 		"budget-unit": "stored", "codec": "raw", "jpeg-quality": "90", "replay": "drop", "repair": "0.5",
@@ -21,8 +21,8 @@ func plain() map[string]string {
 	}
 }
 
-// plainPrompts are those of the settings of prompts, which are each method's own: on an encoder of 12 blocks, for which they were
-// published. What dualprompt has for each phase is as many as phases.
+// plainPrompts are those of the settings of prompts, which are each method's own: on an encoder of 12 blocks, for which they
+// were published. What dualprompt has for each phase is as many as phases.
 func plainPrompts(method string, phases int) map[string]string {
 	return map[string]map[string]string{
 		"l2p":         {"prompt-length": "5", "prompt-pool": "10", "prompt-top": "5", "key-weight": "0.1"},
@@ -42,11 +42,11 @@ func usual(r Run, key string) (value string, is bool) {
 	return value, is
 }
 
-// altered says whether a run has a setting that makes another method of what its name stands for: one that says what is kept of
-// an exemplar and how it is replayed, what is tuned and when, what is between phases, or what a method adds to the encoder, at
-// other than its plain value. How long and how fast it learned, with what head, on what examples, changes no method, and batchwise
-// is what the authors of l2p have on themselves. A setting that the run does not have is plain, and re-pairing is a part of masked
-// exemplars alone.
+// altered says whether a run has a setting that makes another method of what its name stands for: one that says what is kept
+// of an exemplar and how it is replayed, what is tuned and when, what is between phases, or what a method adds to the
+// encoder, at other than its plain value. How long and how fast it learned, with what head, on what examples, changes no
+// method, and batchwise is what the authors of l2p have on themselves. A setting that the run does not have is plain, and
+// re-pairing is a part of masked exemplars alone.
 func altered(r Run) bool {
 	return slices.ContainsFunc(flatten(r.Settings.Settings), func(s setting) bool {
 		key := normal(s.Key)
@@ -67,9 +67,10 @@ func altered(r Run) bool {
 	})
 }
 
-// fewerBlocks are what smaller encoders have of the blocks FIRST-LAST: method.Spec.FitPrompts makes them of the plain ones. No
-// report says how deep its encoder is, so that fewer blocks that were asked for on one of all 12, such as 0-0, pass for those of a
-// smaller one: such a run keeps the plain name, though where another has the plain blocks, its line tells its own.
+// fewerBlocks are what smaller encoders have of the blocks FIRST-LAST: method.Spec.FitPrompts makes them of the plain ones.
+// No report says how deep its encoder is, so that fewer blocks that were asked for on one of all 12, such as 0-0, pass for
+// those of a smaller one: such a run keeps the plain name, though where another has the plain blocks, its line tells its
+// own.
 func fewerBlocks(blocks string) (out []string) {
 	a, b, _ := strings.Cut(blocks, "-")
 	first, err1 := strconv.Atoi(a)
@@ -149,8 +150,8 @@ func likeNamed(groups [][]Run, i int) (same []int) {
 	return same
 }
 
-// told lists the settings of group i that set it apart from the groups same, which it is one of: "key value". only says which
-// keys count. What all have can still be usual to some alone: five prompts are, in five phases.
+// told lists the settings of group i that set it apart from the groups same, which it is one of: "key value". only says
+// which keys count. What all have can still be usual to some alone: five prompts are, in five phases.
 func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts []string) {
 	var runs []Run
 	for _, j := range same {
