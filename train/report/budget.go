@@ -69,9 +69,10 @@ func codecCounts(settings []setting, key string) bool {
 	return key != "budget-bytes" && (unit == "" || unit == plain()["budget-unit"])
 }
 
-// setsApart says which keys of a run with these settings make it a variant.
+// setsApart says which keys of a run with these settings make it a variant. Without a budget the codec has nothing to store.
 func setsApart(settings []setting) func(key string) bool {
-	codec := !codecCounts(settings, budgetOf(settings).key)
+	under := budgetOf(settings).key
+	codec := under != "" && !codecCounts(settings, under)
 	return func(key string) bool {
 		return partOf(key) == ofVariant || codec && (key == "codec" || key == "jpeg-quality")
 	}

@@ -17,8 +17,9 @@ func tablesOf(studies []study, rows []Row, o Options) []schemas.ResultsTable {
 		}
 		for _, l := range s.lines {
 			of := s.series[l.series]
+			name := series{method: of.method, exemplars: of.exemplars, altered: of.altered}.name() // without the variant
 			line := schemas.ResultsCells{
-				Name: series{method: of.method, exemplars: of.exemplars, altered: of.altered}.name(), Method: of.method, Exemplars: of.exemplars, Variant: of.variant, Budget: l.budget.String(),
+				Name: name, Method: of.method, Exemplars: of.exemplars, Variant: of.variant, Budget: l.budget.String(),
 				Cells: make([]Stat, len(s.columns)), Best: make([]bool, len(s.columns)), Published: make([]Stat, len(s.columns)),
 			}
 			for c, row := range l.rows {

@@ -30,8 +30,8 @@ type memoryPanel struct {
 	without Stat // average accuracy without exemplars; n of 0 where there is no run
 }
 
-// memoryPanels returns, for column c, a panel for each kind of budget (a class, in all, in bytes; in what it is counted). Of a
-// kind it tells a budget without its value.
+// memoryPanels returns, for column c, a panel for each kind of budget (a class, in all, in bytes; in what it is counted). Of
+// a kind it tells a budget without its value.
 func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []budget) {
 	type kind struct {
 		of   budget
@@ -83,22 +83,42 @@ func (s study) memoryPanels(all []Row, c int) (panels []memoryPanel, kinds []bud
 			}
 			p.series = append(p.series, m)
 		}
-		for _, l := range s.lines {
-			if l.rows[c] >= 0 && s.series[l.series].exemplars == "none" && s.series[l.series].variant == "" {
-				p.without = all[l.rows[c]].Average
-			}
+		if row := s.without(c, used); row >= 0 {
+			p.without = all[row].Average
 		}
 		panels, kinds = append(panels, p), append(kinds, kind.of)
 	}
 	return panels, kinds
 }
 
-// overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then variants
-// that have a curve, which takes two budgets, those of most budgets first. Variants under one are in the ablation's figure.
+// without is the row of column c that learned as SSF does and held nothing, to hold the series used against; -1 where there
+// is none. Finetune is the same method. One that is altered is not, unless all that is shown is.
+func (s study) without(c int, used []int) int {
+	plain := slices.ContainsFunc(used, func(k int) bool { return !s.series[k].altered })
+	for _, method := range []string{"ssf", "finetune"} {
+		for _, l := range s.lines {
+			of := s.series[l.series]
+			if l.rows[c] >= 0 && of.method == method && of.exemplars == "none" && of.variant == "" && !(plain && of.altered) {
+				return l.rows[c]
+			}
+		}
+	}
+	return -1
+}
+
+// overBudgets lists the series that a panel shows, of lines that of picks: those that are no variant of another, then
+// variants that have a curve, which takes two budgets, those of most budgets first. Variants under one are in the ablation's
+// figure.
 func (s study) overBudgets(of func(line) bool) (used []int) {
-	count := make([]int, len(s.series))
+	type place struct {
+		series int
+		budget budget
+	}
+	seen := map[place]bool{}
+	count := make([]int, len(s.series)) // of budgets
 	for _, l := range s.lines {
-		if of(l) {
+		if at := (place{l.series, l.budget}); of(l) && !seen[at] {
+			seen[at] = true
 			count[l.series]++
 		}
 	}

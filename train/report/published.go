@@ -4,7 +4,8 @@ import "slices"
 
 // What the paper's project page publishes (Lee, Lee, Chiu and Tsai, Exemplar Masking for Multimodal Incremental Learning,
 // arXiv 2412.09549): average accuracy on MM-ImageNet-R, 200 classes, with ViLT. The table is as printed; the figure of
-// memory was measured from its bars and points, accuracies to within 0.1 %. The paper tells no spread and no number of seeds.
+// memory was measured from its bars and points, accuracies to within 0.1 %. The paper tells no spread and no number of
+// seeds.
 const (
 	source       = "arXiv 2412.09549"
 	sourceData   = "MM-ImageNet-R, ViLT"
@@ -72,8 +73,9 @@ func fieldName(method string) string {
 	return method
 }
 
-// published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none, nor has
-// what differs from the paper's method in every run of a report, nor a budget that is counted in anything but what samples take as they are stored plainly; MRDC knows JPEGs alone.
+// published is the paper's average accuracy of a method under a budget; n is 0 where it has none. A variant has none, nor
+// has what differs from the paper's method in every run of a report, nor a budget that is counted in anything but what
+// samples take as they are stored plainly; MRDC knows JPEGs alone.
 func published(s series, b budget, c column) Stat {
 	if b.counts != "" && (s.exemplars != "mrdc" || b.counts != "JPEG "+plain()["jpeg-quality"]) {
 		return Stat{}

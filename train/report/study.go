@@ -112,8 +112,8 @@ func tellApart(studies []study, first []Run) {
 	}
 }
 
-// studyKey is equal for runs that can stand in one table, where value is of [Run.identity]. Of names it is what a reader orders
-// tables by.
+// studyKey is equal for runs that can stand in one table, where value is of [Run.identity]. Of names it is what a reader
+// orders tables by.
 func studyKey(r Run, value func(setting) string) string {
 	var b strings.Builder
 	for _, s := range flatten(r.Settings.Settings) {
@@ -136,56 +136,79 @@ func newStudy(groups [][]Run, rows []Row, members []int) study {
 		return cmp.Or(cmp.Compare(a.phases, b.phases), cmp.Compare(a.title, b.title), cmp.Compare(a.seen, b.seen))
 	})
 	type lineKey struct {
-		series   string
-		budget   budget
-		settings string
+		method, exemplars string
+		budget            budget
+		settings          string
 	}
-	at := map[lineKey]int{}
+	var keys []lineKey // in the order of the groups
+	alike := map[lineKey][]int{}
 	for _, i := range members {
 		first := groups[i][0]
 		settings := flatten(first.Settings.Settings)
-		apart := setsApart(settings)
-		var like []int // of the study and of the name
-		for _, j := range likeNamed(groups, i) {
-			if slices.Contains(members, j) {
-				like = append(like, j)
-			}
+		key := lineKey{rows[i].Method, rows[i].Exemplars, budgetOf(settings), ownSettings(first)}
+		if alike[key] == nil {
+			keys = append(keys, key)
 		}
-		of := series{method: rows[i].Method, exemplars: rows[i].Exemplars,
-			variant: strings.Join(told(groups, like, i, apart), ", "), altered: altered(first)}
-		k := slices.IndexFunc(s.series, func(o series) bool { return o == of })
-		if k < 0 {
-			k = len(s.series)
-			s.series = append(s.series, of)
+		alike[key] = append(alike[key], i)
+	}
+	for _, key := range keys {
+		for _, part := range partLine(groups, alike[key]) {
+			s.addLine(groups, rows, members, part, key.budget)
 		}
-		key := lineKey{of.name(), budgetOf(settings), ""}
-		for _, x := range settings {
-			if !apart(normal(x.Key)) {
-				continue
-			}
-			if plain, is := usual(first, normal(x.Key)); is && plain == x.Value {
-				x.Value = "as usual" // which may be another number in each column, such as one prompt a phase
-			}
-			key.settings += x.Key + " " + x.Value + "\n"
-		}
-		n, ok := at[key]
-		if !ok {
-			n = len(s.lines)
-			at[key] = n
-			l := line{series: k, budget: budgetOf(settings), rows: make([]int, len(s.columns))}
-			for c := range l.rows {
-				l.rows[c] = -1
-			}
-			s.lines = append(s.lines, l)
-		}
-		seen := classesSeen(groups[i])
-		s.lines[n].rows[slices.IndexFunc(s.columns, func(c column) bool { return c.seen == seen })] = i
 	}
 	s.colour()
 	slices.SortStableFunc(s.lines, func(a, b line) int {
 		return cmp.Or(a.budget.order(b.budget), cmp.Compare(a.series, b.series))
 	})
 	return s
+}
+
+// addLine adds a line of groups, which are of members, those of the study. Its rows are called what it is called, where
+// their own settings do not say it: rows of old programs and of new ones have one name without.
+func (s *study) addLine(groups [][]Run, rows []Row, members []int, of shared, under budget) {
+	i := of.members[0]
+	first := groups[i][0]
+	var like []int // of the study and of the name
+	for _, j := range likeNamed(groups, i) {
+		if slices.Contains(members, j) {
+			like = append(like, j)
+		}
+	}
+	variant := append(told(groups, like, i, setsApart(flatten(first.Settings.Settings))), of.apart...)
+	x := series{method: rows[i].Method, exemplars: rows[i].Exemplars, altered: altered(first)}
+	x.variant = strings.Join(variant, ", ")
+	k := slices.Index(s.series, x)
+	if k < 0 {
+		k = len(s.series)
+		s.series = append(s.series, x)
+	}
+	l := line{series: k, budget: under, rows: slices.Repeat([]int{-1}, len(s.columns))}
+	for _, i := range of.members {
+		seen := classesSeen(groups[i])
+		l.rows[slices.IndexFunc(s.columns, func(c column) bool { return c.seen == seen })] = i
+		for _, part := range of.apart {
+			if key, _, _ := strings.Cut(part, " "); partOf(normal(key)) == ofSchedule || strings.Contains(rows[i].Variant, part) {
+				continue
+			}
+			rows[i].Variant = strings.TrimPrefix(rows[i].Variant+", "+part, ", ")
+		}
+	}
+	s.lines = append(s.lines, l)
+}
+
+// ownSettings are those that set a line of a run apart, and are not as usual. The usual value may be another number in each
+// column, such as one prompt a phase, and programs of before there was a setting recorded none.
+func ownSettings(r Run) string {
+	settings := flatten(r.Settings.Settings)
+	apart := setsApart(settings)
+	var b strings.Builder
+	for _, x := range settings {
+		plain, is := usual(r, normal(x.Key))
+		if apart(normal(x.Key)) && x.Value != "" && !(is && plain == x.Value) {
+			b.WriteString(x.Key + " " + x.Value + "\n")
+		}
+	}
+	return b.String()
 }
 
 // colour orders the series, plain ones before variants, and deals out colours. A known way to keep exemplars has the same
@@ -308,10 +331,10 @@ func shortPath(path string) string {
 	return parts[len(parts)-1]
 }
 
-// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those without
-// any; variants of others among them have a figure of their own. The budget is the one that the study has most cells of (of
-// several, the one next to the paper's), so that the figures of all columns show the same; a column without it has its own.
-// more is how many other lines there are.
+// chosen are the lines that a figure of column c shows, at most scene.SeriesColours: those under one budget, and those
+// without any; variants of others among them have a figure of their own. The budget is the one that the study has most cells
+// of (of several, the one next to the paper's), so that the figures of all columns show the same; a column without it has
+// its own. more is how many other lines there are.
 func (s study) chosen(c int) (lines []line, under budget, more int) {
 	var all []line
 	for _, l := range s.lines {

@@ -163,6 +163,11 @@ func TestUsualSettingsAreOneLine(t *testing.T) {
 	if want := []string{"DualPrompt  1 1 1", "DualPrompt prompt_pool 3 0 1 0", "SimpleCIL  0 1 0"}; !slices.Equal(lines, want) {
 		t.Errorf("lines %q, want %q", lines, want)
 	}
+	// As many prompts in all schedules are one a phase in one of them alone.
+	table = Results([]Run{dual(5, 5), dual(10, 5)}, Options{}).Tables[0]
+	if len(table.Lines) != 2 || table.Lines[0].Variant != "" || table.Lines[0].Cells[0].N != 1 || table.Lines[1].Variant != "prompt_pool 5" {
+		t.Errorf("lines %+v", table.Lines)
+	}
 }
 
 func TestPublished(t *testing.T) {

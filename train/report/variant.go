@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// plain are the values that train's settings have unless someone asks for others, as run.json shows them. What differs from them
-// is worth a name; where a comparison has a plain value and others, only the others are told. What is absent unless it is asked
-// for needs no entry. It is a matter of names alone: a setting that is missing here is told with every value.
+// plain are the values that train's settings have unless someone asks for others, as run.json shows them. What differs from
+// them is worth a name; where a comparison has a plain value and others, only the others are told. What is absent unless it
+// is asked for needs no entry. It is a matter of names alone: a setting that is missing here is told with every value.
 func plain() map[string]string {
 	return map[string]string{
 		"budget-unit": "stored", "codec": "raw", "jpeg-quality": "90", "replay": "drop", "repair": "0.5",
@@ -21,8 +21,8 @@ func plain() map[string]string {
 	}
 }
 
-// plainPrompts are those of the settings of prompts, which are each method's own: on an encoder of 12 blocks, for which they were
-// published. What dualprompt has for each phase is as many as phases.
+// plainPrompts are those of the settings of prompts, which are each method's own: on an encoder of 12 blocks, for which they
+// were published. What dualprompt has for each phase is as many as phases.
 func plainPrompts(method string, phases int) map[string]string {
 	return map[string]map[string]string{
 		"l2p":         {"prompt-length": "5", "prompt-pool": "10", "prompt-top": "5", "key-weight": "0.1"},
@@ -33,28 +33,30 @@ func plainPrompts(method string, phases int) map[string]string {
 
 // usual is the plain value of a setting of r, whose key is as [normal] returns it.
 func usual(r Run, key string) (value string, is bool) {
+	if key == "mrdc-qualities" {
+		return plainQualities(r), true
+	}
 	if value, is = plain()[key]; !is {
 		value, is = plainPrompts(r.Report.Method, len(r.Report.Phases))[key]
 	}
 	return value, is
 }
 
-// altered says whether a run has a setting that makes another method of what its name stands for: one that says what is kept of
-// an exemplar and how it is replayed, what is between phases, or what a method adds to the encoder, at other than its plain
-// value. How long and how fast it learned, with what head, on what examples, changes no method. A setting that the run does not
-// have is plain, and re-pairing is a part of masked exemplars alone.
+// altered says whether a run has a setting that makes another method of what its name stands for: one that says what is kept
+// of an exemplar and how it is replayed, what is tuned and when, what is between phases, or what a method adds to the
+// encoder, at other than its plain value. How long and how fast it learned, with what head, on what examples, changes no
+// method, and batchwise is what the authors of l2p have on themselves. A setting that the run does not have is plain, and
+// re-pairing is a part of masked exemplars alone.
 func altered(r Run) bool {
 	return slices.ContainsFunc(flatten(r.Settings.Settings), func(s setting) bool {
 		key := normal(s.Key)
 		switch {
 		case s.Value == "":
 			return false
-		case key == "mask-new", key == "distill":
-			return s.Value != "0"
+		case slices.Contains([]string{"mask-new", "distill", "herding", "tune-phases", "tune-from-block"}, key):
+			return s.Value != "0" // recorded where asked for
 		case key == "repair":
 			return r.Report.Exemplars == "masked" && s.Value != plain()[key]
-		case key == "mrdc-qualities":
-			return s.Value != plainQualities(r)
 		}
 		value, is := usual(r, key)
 		if key == "prompt-blocks" && slices.Contains(fewerBlocks(value), s.Value) {
@@ -66,6 +68,9 @@ func altered(r Run) bool {
 }
 
 // fewerBlocks are what smaller encoders have of the blocks FIRST-LAST: method.Spec.FitPrompts makes them of the plain ones.
+// No report says how deep its encoder is, so that fewer blocks that were asked for on one of all 12, such as 0-0, pass for
+// those of a smaller one: such a run keeps the plain name, though where another has the plain blocks, its line tells its
+// own.
 func fewerBlocks(blocks string) (out []string) {
 	a, b, _ := strings.Cut(blocks, "-")
 	first, err1 := strconv.Atoi(a)
@@ -145,14 +150,22 @@ func likeNamed(groups [][]Run, i int) (same []int) {
 	return same
 }
 
-// told lists the settings of group i that set it apart from the groups same, which it is one of: "key value". only says which
-// keys count.
+// told lists the settings of group i that set it apart from the groups same, which it is one of: "key value". only says
+// which keys count. What all have can still be usual to some alone: five prompts are, in five phases.
 func told(groups [][]Run, same []int, i int, only func(key string) bool) (parts []string) {
 	var runs []Run
 	for _, j := range same {
 		runs = append(runs, groups[j][0])
 	}
-	for _, d := range differences(runs) {
+	common, _ := compare(runs)
+	differ := differences(runs)
+	for _, s := range common {
+		if slices.ContainsFunc(runs, func(r Run) bool { plain, is := usual(r, normal(s.Key)); return is && plain == s.Value }) {
+			differ = append(differ, difference{s.Key, slices.Repeat([]string{s.Value}, len(runs))})
+		}
+	}
+	slices.SortFunc(differ, func(a, b difference) int { return strings.Compare(a.Key, b.Key) })
+	for _, d := range differ {
 		if !only(normal(d.Key)) {
 			continue
 		}

@@ -102,6 +102,10 @@ func TestAltered(t *testing.T) {
 		{"ssf", "masked", 10, []any{"repair", 0.0}, "SSF + masked", false},
 		{"ssf", "raw", 10, []any{"repair", 0.0}, "SSF", true},
 		{"ssf", "raw", 10, []any{"mask_new", 0.5}, "SSF + raw", false},
+		{"ssf", "masked", 10, []any{"herding", "stored"}, "SSF + masked", false},
+		{"ssf", "masked", 10, []any{"tune_phases", "first"}, "SSF + masked", false},
+		{"ssf", "raw", 10, []any{"tune_from_block", 6.0}, "SSF + raw", false},
+		{"l2p", "none", 5, []any{"batchwise", true}, "L2P", true},
 		{"ssf", "raw", 10, []any{"distill", 1.0, "distill_temperature", 2.0}, "SSF + raw", false},
 		{"ssf", "cim", 10, []any{"cim_ratio", 4.0, "cim_threshold", 0.6}, "SSF+CIM", true},
 		{"ssf", "cim", 10, []any{"cim_ratio", 2.0}, "SSF + cim", false},
@@ -145,5 +149,16 @@ func TestAltered(t *testing.T) {
 	}
 	if want := []string{"SSF + masked", "SSF + masked (mask_new 0.5)"}; !slices.Equal(names, want) {
 		t.Errorf("series %q, want %q", names, want)
+	}
+}
+
+// TestPlainQualitiesAreUntold: what MRDC may choose from goes no higher than the run's own JPEGs, and that is no setting to tell.
+func TestPlainQualitiesAreUntold(t *testing.T) {
+	mrdc := func(most float64, qualities ...any) []Run {
+		return []Run{cell("mrdc", 10, 5, 1, 0.5, "codec", "jpeg", "jpeg_quality", most, "mrdc_qualities", qualities)}
+	}
+	got := variants([][]Run{mrdc(90, 10.0, 25.0, 50.0, 75.0, 90.0), mrdc(60, 10.0, 25.0, 50.0), mrdc(60, 10.0, 50.0)})
+	if want := []string{"", "jpeg_quality 60", "jpeg_quality 60, mrdc_qualities [10,50]"}; !slices.Equal(got, want) {
+		t.Errorf("variants %q, want %q", got, want)
 	}
 }
