@@ -39,20 +39,21 @@ func tablesOf(studies []study, rows []Row, o Options) []schemas.ResultsTable {
 }
 
 // markBest marks, in each column, the highest mean of the lines with one budget and of those without any. A line without a
-// budget is best where no budget beats it. What stands alone is not the best of anything. lines is parallel to the table's.
+// budget is best where no budget beats it. What stands alone is not the best of anything, and joint, which keeps every row, is the
+// bound and no rival. lines is parallel to the table's.
 func markBest(t schemas.ResultsTable, lines []line) {
 	rival := func(a, b budget) bool { return a.key == "" || b.key == "" || a == b }
 	for c := range t.Columns {
 		for i, l := range t.Lines {
 			rivals, beaten := 0, false
 			for j, o := range t.Lines {
-				if i == j || o.Cells[c].N == 0 || !rival(lines[i].budget, lines[j].budget) {
+				if i == j || o.Cells[c].N == 0 || o.Method == "joint" || !rival(lines[i].budget, lines[j].budget) {
 					continue
 				}
 				rivals++
 				beaten = beaten || o.Cells[c].Mean > l.Cells[c].Mean
 			}
-			t.Lines[i].Best[c] = l.Cells[c].N > 0 && rivals > 0 && !beaten
+			t.Lines[i].Best[c] = l.Cells[c].N > 0 && l.Method != "joint" && rivals > 0 && !beaten
 		}
 	}
 }

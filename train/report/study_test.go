@@ -92,6 +92,12 @@ func TestNone(t *testing.T) {
 	if !lines[0].Best[0] || lines[1].Best[0] || lines[2].Best[0] {
 		t.Errorf("best: %+v", lines)
 	}
+	joint := cell("none", 5, 0, 1, 0.95) // keeps every row
+	joint.Report.Method, joint.Settings.Settings["method"] = "joint", "joint"
+	lines = Results([]Run{joint, cell("none", 5, 0, 1, 0.1), cell("raw", 5, 1, 1, 0.5)}, Options{}).Tables[0].Lines
+	if lines[0].Name != "joint" || lines[0].Best[0] || lines[1].Best[0] || !lines[2].Best[0] {
+		t.Errorf("best beside joint: %+v", lines)
+	}
 	lines = Results([]Run{cell("raw", 5, 1, 1, 0.5)}, Options{}).Tables[0].Lines
 	if lines[0].Best[0] {
 		t.Error("what stands alone is not the best")
