@@ -271,40 +271,56 @@ func TestByAge(t *testing.T) {
 	}
 }
 
-// TestEvaluateWithoutPatches: pictures with gaps and their whole texts are answered, the same for any number of workers.
-func TestEvaluateWithoutPatches(t *testing.T) {
+// TestEvaluateWithGaps: of pictures alone, of texts alone and of both; the same for any number of workers.
+func TestEvaluateWithGaps(t *testing.T) {
 	data := openData(t, testRun(t).Data)
 	m := openModel(t, mustWholeRun(t), OpenOptions{})
-	evaluate := func(m *Model, drop float64) []EvaluationConfused {
+	evaluate := func(m *Model, o EvaluateOptions) []EvaluationConfused {
 		t.Helper()
-		e, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: drop})
-		if err != nil || e.DropPatches != drop {
-			t.Fatal(e.DropPatches, err)
+		e, err := m.Evaluate(t.Context(), data, o)
+		if err != nil || e.DropPatches != o.DropPatches || e.DropTokens != o.DropTokens {
+			t.Fatal(e.DropPatches, e.DropTokens, err)
 		}
 		return e.Confusions
 	}
-	whole, gaps := evaluate(m, 0), evaluate(m, 0.9)
-	if slices.Equal(gaps, whole) {
-		t.Error("gaps change no answer")
-	}
-	if again := evaluate(openModel(t, mustWholeRun(t), OpenOptions{Workers: 3}), 0.9); !slices.Equal(gaps, again) {
-		t.Error("other answers with more workers")
-	}
+	whole := evaluate(m, EvaluateOptions{})
 	rows := data.Splits[dataset.Test]
-	items := dataset.Thin{Items: dataset.Subset{Encoding: m.encoding, Rows: rows, Indices: dataset.OfClasses(rows, 0, 1, 2, 3)}, Drop: 0.9, KeepText: true}
-	i := 0
-	for p, err := range m.Predict(t.Context(), items, false) {
-		if err != nil {
-			t.Fatal(err)
+	subset := dataset.Subset{Encoding: m.encoding, Rows: rows, Indices: dataset.OfClasses(rows, 0, 1, 2, 3)}
+	for _, c := range []struct {
+		EvaluateOptions
+		items               dataset.Items
+		keepImage, keepText bool
+	}{
+		{EvaluateOptions{DropPatches: 0.9}, dataset.Thin{Items: subset, Drop: 0.9, KeepText: true}, false, true},
+		{EvaluateOptions{DropTokens: 0.9}, dataset.Thin{Items: subset, Drop: 0.9, KeepImage: true}, true, false},
+		{EvaluateOptions{DropPatches: 0.9, DropTokens: 0.9}, dataset.Thin{Items: subset, Drop: 0.9}, false, false},
+	} {
+		gaps := evaluate(m, c.EvaluateOptions)
+		if slices.Equal(gaps, whole) {
+			t.Errorf("%+v: gaps change no answer", c.EvaluateOptions)
 		}
-		if len(p.Sample.Tokens) != p.Sample.TextLen || p.Sample.ID != gaps[i].ID || p.Probabilities[p.Class] != gaps[i].Probability {
-			t.Errorf("%s: %d of %d tokens, %g; evaluated: %+v", p.Sample.ID, len(p.Sample.Tokens), p.Sample.TextLen, p.Probabilities[p.Class], gaps[i])
+		if again := evaluate(openModel(t, mustWholeRun(t), OpenOptions{Workers: 3}), c.EvaluateOptions); !slices.Equal(gaps, again) {
+			t.Errorf("%+v: other answers with more workers", c.EvaluateOptions)
 		}
-		i++
+		i := 0
+		for p, err := range m.Predict(t.Context(), c.items, false) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := p.Sample; (len(s.Tokens) == s.TextLen) != c.keepText || (len(s.PatchPos) == s.GridH*s.GridW) != c.keepImage {
+				t.Errorf("%+v: %s: %d of %d tokens, %d patches of %dx%d", c.EvaluateOptions, s.ID, len(s.Tokens), s.TextLen, len(s.PatchPos), s.GridH, s.GridW)
+			}
+			if p.Sample.ID != gaps[i].ID || p.Probabilities[p.Class] != gaps[i].Probability {
+				t.Errorf("%+v: %s: %g; evaluated: %+v", c.EvaluateOptions, p.Sample.ID, p.Probabilities[p.Class], gaps[i])
+			}
+			i++
+		}
 	}
 	for _, share := range []float64{-0.1, 1, math.NaN()} {
-		if _, err := m.Evaluate(t.Context(), data, EvaluateOptions{DropPatches: share}); !errors.Is(err, ErrOptions) {
-			t.Errorf("dropping %g: %v", share, err)
+		for _, o := range []EvaluateOptions{{DropPatches: share}, {DropTokens: share}} {
+			if _, err := m.Evaluate(t.Context(), data, o); !errors.Is(err, ErrOptions) {
+				t.Errorf("dropping %+v: %v", o, err)
+			}
 		}
 	}
 }

@@ -11,10 +11,10 @@ import (
 // EvaluateOptions say what a model is evaluated on. Zero means the default.
 type EvaluateOptions struct {
 	Split string // default test
-	// DropPatches is the share of patches that each picture loses at random, in [0,1); default 0. For the same rows it is the
-	// same patches. What it does to the accuracy tells how much a model reads in pictures, and whether it takes gaps for a sign
-	// of some classes.
-	DropPatches float64
+	// DropPatches is the share of patches that each picture loses at random, DropTokens that of the text's tokens ([CLS] and
+	// [SEP] stay), both in [0,1); default 0. For the same rows they are the same patches and tokens. What this does to the
+	// accuracy tells how much a model reads in either, and whether it takes gaps for a sign of some classes.
+	DropPatches, DropTokens float64
 }
 
 // Evaluation is how well a model does on a split of a dataset. Accuracies are fractions in [0,1].
@@ -27,6 +27,7 @@ type Evaluation struct {
 	Accuracy     float64              `json:"accuracy"` // pooled over rows
 	Top5Accuracy float64              `json:"top5_accuracy"`
 	DropPatches  float64              `json:"drop_patches,omitempty"`
+	DropTokens   float64              `json:"drop_tokens,omitempty"`
 	ByAge        *EvaluationByAge     `json:"by_age,omitempty"` // nil unless there are rows of old classes and of new ones
 	Classes      []EvaluationClass    `json:"classes"`          // that the model tells apart, in the order learned
 	OtherRows    int                  `json:"other_rows"`       // of classes that it does not know: they do not count
@@ -63,9 +64,14 @@ const topMost = 5
 // accuracy is the one of its report, exactly.
 func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, o EvaluateOptions) (Evaluation, error) {
 	split := cmp.Or(o.Split, dataset.Test)
-	e := Evaluation{Run: m.Dir, Phase: m.Phase, Data: data.Dir, Split: split, DropPatches: o.DropPatches}
-	if !(o.DropPatches >= 0 && o.DropPatches < 1) {
-		return e, fmt.Errorf("share of patches to drop: %g: must be from 0 to below 1: %w", o.DropPatches, ErrOptions)
+	e := Evaluation{Run: m.Dir, Phase: m.Phase, Data: data.Dir, Split: split, DropPatches: o.DropPatches, DropTokens: o.DropTokens}
+	for _, drop := range []struct {
+		what  string
+		share float64
+	}{{"patches", o.DropPatches}, {"text tokens", o.DropTokens}} {
+		if !(drop.share >= 0 && drop.share < 1) {
+			return e, fmt.Errorf("share of %s to drop: %g: must be from 0 to below 1: %w", drop.what, drop.share, ErrOptions)
+		}
 	}
 	rows, ok := data.Splits[split]
 	if !ok {
@@ -93,7 +99,8 @@ func (m *Model) Evaluate(ctx context.Context, data *dataset.Dataset, o EvaluateO
 	}
 	hits := make([]int, len(m.Classes))
 	right, top := 0, 0
-	for p, err := range m.Predict(ctx, dataset.Thin{Items: items, Drop: o.DropPatches, KeepText: true}, false) {
+	thin := dataset.Thin{Items: items, Drop: o.DropPatches, KeepText: true}
+	for p, err := range m.Predict(ctx, dataset.Thin{Items: thin, Drop: o.DropTokens, KeepImage: true}, false) {
 		if err != nil {
 			return e, err
 		}

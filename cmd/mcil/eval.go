@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/mcil/mcil/dataset/layout"
 	"github.com/mcil/mcil/schemas"
@@ -39,6 +40,7 @@ type evalCmd struct {
 	Data        string  `required:"" placeholder:"DATASET" help:"Dataset made by mcil build, with classes of the run; others do not count."`
 	Evaluate    string  `default:"test" enum:"test,validation" help:"Rows to evaluate on: test or validation."`
 	DropPatches float64 `placeholder:"SHARE" help:"Leave this share of each picture's patches out, at random and the same for the same rows: how much is read in pictures, and whether gaps are taken for a sign of some classes. Default: 0."`
+	DropTokens  float64 `placeholder:"SHARE" help:"The same of each caption's tokens. Default: 0."`
 	Predictions string  `placeholder:"FILE.csv" help:"Write for each row its ID, class, the class predicted, and its probability."`
 	JSON        bool    `help:"Print the accuracies as JSON."`
 	useFlags
@@ -46,11 +48,15 @@ type evalCmd struct {
 }
 
 func (c *evalCmd) Validate() error {
-	var drop error
-	if !(c.DropPatches >= 0 && c.DropPatches < 1) {
-		drop = fmt.Errorf("--drop-patches=%g: choose a share from 0 to below 1", c.DropPatches)
+	return errors.Join(shareBelowOne("drop-patches", c.DropPatches), shareBelowOne("drop-tokens", c.DropTokens), c.useFlags.validate(), c.resourceFlags.validate())
+}
+
+// shareBelowOne refuses what is no share in [0,1).
+func shareBelowOne(flag string, share float64) error {
+	if !(share >= 0 && share < 1) {
+		return fmt.Errorf("--%s=%g: choose a share from 0 to below 1", flag, share)
 	}
-	return errors.Join(drop, c.useFlags.validate(), c.resourceFlags.validate())
+	return nil
 }
 
 func (c *evalCmd) Run(ctx context.Context, e *env) error {
@@ -65,7 +71,7 @@ func (c *evalCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	defer m.Close()
-	result, err := m.Evaluate(ctx, data, train.EvaluateOptions{Split: c.Evaluate, DropPatches: c.DropPatches})
+	result, err := m.Evaluate(ctx, data, train.EvaluateOptions{Split: c.Evaluate, DropPatches: c.DropPatches, DropTokens: c.DropTokens})
 	if err != nil {
 		return err
 	}
@@ -93,12 +99,19 @@ func printEvaluation(w io.Writer, r train.Evaluation, phases int) error {
 			return err
 		}
 	}
-	gaps := ""
+	var gaps []string
 	if r.DropPatches > 0 {
-		gaps = fmt.Sprintf(", without %.4g %% of patches", 100*r.DropPatches)
+		gaps = append(gaps, fmt.Sprintf("%.4g %% of patches", 100*r.DropPatches))
+	}
+	if r.DropTokens > 0 {
+		gaps = append(gaps, fmt.Sprintf("%.4g %% of text tokens", 100*r.DropTokens))
+	}
+	without := ""
+	if len(gaps) > 0 {
+		without = ", without " + strings.Join(gaps, " and ")
 	}
 	_, err := fmt.Fprintf(w, "%s after phase %d of %d%s: accuracy %.2f %%, top-5 %.2f %% on %d %s rows of %d classes\n",
-		r.Run, r.Phase, phases, gaps, 100*r.Accuracy, 100*r.Top5Accuracy, r.Rows, r.Split, len(r.Classes)-absent)
+		r.Run, r.Phase, phases, without, 100*r.Accuracy, 100*r.Top5Accuracy, r.Rows, r.Split, len(r.Classes)-absent)
 	if a := r.ByAge; err == nil && a != nil {
 		_, err = fmt.Fprintf(w, "of earlier classes: accuracy %.2f %%, taken for one of phase %d's %.2f %%; of phase %d's classes: accuracy %.2f %%\n",
 			100*a.OldAccuracy, r.Phase, 100*a.OldAsNew, r.Phase, 100*a.NewAccuracy)

@@ -80,8 +80,8 @@ type pretrainCmd struct {
 }
 
 func (c *pretrainCmd) Validate() error {
-	if !(c.Drop >= 0 && c.Drop < 1) {
-		return fmt.Errorf("--drop=%g: choose a share from 0 to below 1", c.Drop)
+	if err := shareBelowOne("drop", c.Drop); err != nil {
+		return err
 	}
 	if c.Seed == 0 {
 		return errors.New("--seed=0: choose 1 or more")
