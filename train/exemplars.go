@@ -149,7 +149,7 @@ func (o MemoryOptions) settings() []setting {
 		{"codec", o.Codec, o.Codec != "", ""},
 		{"jpeg_quality", o.JPEGQuality, o.JPEGQuality != 0, only(o.Codec == schemas.CodecJPEG, "with codec raw")},
 		{"replay", o.Replay, o.Replay != "", cmp.Or(masked, only(all.Image != memory.All, "where all patches are kept"))},
-		{"repair", max(0, o.Repair), o.Repair > 0, ""},
+		{"repair", max(0, o.Repair), o.Repair != 0, ""},
 		{"herding", o.Herding, o.Herding != "", masked},
 		{"mask_layer", o.Mask.Layer, o.Mask.Layer != "", looks},
 		{"mask_heads", o.Mask.Heads, o.Mask.Heads != "", looks},

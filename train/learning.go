@@ -74,19 +74,6 @@ func (l LearningOptions) withDefaults(spec method.Spec, keeps bool, phases int) 
 	return l
 }
 
-// acrossPhases is what is asked for that is between phases: of options whose defaults are those of one phase.
-func (l LearningOptions) acrossPhases() string {
-	switch {
-	case l.Distill != 0:
-		return "distillation"
-	case l.EaseAlpha != 0:
-		return "ease alpha"
-	case l.TunePhases == method.TuneFirst:
-		return "tuning in the first phase alone"
-	}
-	return ""
-}
-
 func (l LearningOptions) distill() method.Distill {
 	return method.Distill{Weight: l.Distill, Temperature: l.DistillTemperature}
 }
@@ -132,8 +119,6 @@ func (l LearningOptions) validate(spec method.Spec, keeps bool, phases int) erro
 		return Idlef("changing examples at random has no effect with method %s, which takes no steps: leave it out", spec.Name)
 	case l.DistillTemperature != 0 && l.Distill == 0:
 		return Idlef("a temperature of distillation has no effect without its weight: leave it out, or give a weight")
-	case l.acrossPhases() != "" && phases == 1:
-		return Idlef("%s has no effect in a single phase: leave it out, or choose more phases", l.acrossPhases())
 	case l.Mixing != "" && !slices.Contains(Mixings(), l.Mixing):
 		return fmt.Errorf("mixing %q: use one of %v", l.Mixing, Mixings())
 	case l.Mixing != "" && !keeps:

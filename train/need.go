@@ -14,11 +14,10 @@ func Need(ctx context.Context, o Options) (int64, error) {
 }
 
 func need(ctx context.Context, o Options) (int64, error) {
-	o = o.WithDefaults()
-	if err := o.Validate(); err != nil {
+	r, err := newRun(o)
+	if err != nil {
 		return 0, err
 	}
-	r := &run{o: o}
 	defer r.close()
 	if _, err := r.prepare(ctx); err != nil {
 		return 0, err

@@ -101,13 +101,43 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// Validate refuses what cannot be and what would have no effect. The error wraps [ErrOptions].
+// Validate refuses what cannot be and what would have no effect. The error wraps [ErrOptions]. It takes options as they were
+// given: with [Options.WithDefaults] filled in, what nobody asked for would be refused in a single phase.
 func (o Options) Validate() error {
-	err := o.WithDefaults().validate()
+	err := cmp.Or(o.WithDefaults().validate(), o.checkGiven())
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrOptions)
 	}
 	return nil
+}
+
+// checkGiven refuses what was asked for, and is so by default too, but has no effect beside the rest.
+func (o Options) checkGiven() error {
+	if what := o.acrossPhases(); what != "" && o.WithDefaults().Phases == 1 {
+		return Idlef("%s has no effect in a single phase: leave it out, or choose more phases", what)
+	}
+	if p := o.WithDefaults().Learning.Prompts; o.Learning.Prompts.KeyWeight != 0 && p.Pool > 0 && p.Pool == max(p.Top, 1) {
+		return Idlef("key weight has no effect where every example takes all prompts of the pool: leave it out, or choose more")
+	}
+	return nil
+}
+
+// acrossPhases is what was asked for, of options as they were given, that is between phases; empty: nothing.
+func (o Options) acrossPhases() string {
+	l := o.Learning
+	switch {
+	case l.Distill != 0:
+		return "distillation"
+	case l.EaseAlpha != 0:
+		return "ease alpha"
+	case l.TunePhases == method.TuneFirst:
+		return "tuning in the first phase alone"
+	case o.Memory.Repair != 0:
+		return "re-pairing"
+	case l.Prompts.KeyWeight != 0 && o.Method == "dualprompt": // which has a prompt for each phase to choose from, and l2p more
+		return "key weight"
+	}
+	return ""
 }
 
 // methodOptions are what the method is told, but for how many phases there will be.

@@ -178,6 +178,30 @@ func rawBytes(t *testing.T, o Options) int64 {
 	return last.MemoryUsedBytes
 }
 
+// TestAcrossPhases: what was asked for and is between phases is refused where classes make one, though it is so by default too.
+func TestAcrossPhases(t *testing.T) {
+	for words, given := range map[string]func(o *Options){
+		"re-pairing": func(o *Options) { o.Method, o.Memory.Exemplars, o.Memory.Repair = "ssf", "raw", 0.5 },
+		"key weight": func(o *Options) { o.Method, o.Learning.Prompts.KeyWeight = "dualprompt", 0.1 },
+	} {
+		o := testRun(t)
+		o.Memory = MemoryOptions{}
+		o.Protocol = Protocol{Init: testClasses, Increment: 1} // of whose phases the classes tell
+		given(&o)
+		if _, err := Run(t.Context(), o); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), words+" has no effect in a single phase, which these 5 classes are") {
+			t.Errorf("%s: %v", words, err)
+		}
+		o.Protocol = Protocol{Phases: 1}
+		if err := o.Validate(); !errors.Is(err, ErrIdle) || !strings.Contains(err.Error(), words+" has no effect in a single phase: leave it out") {
+			t.Errorf("%s: %v", words, err)
+		}
+		o.Protocol = Protocol{Phases: 2}
+		if err := o.Validate(); err != nil {
+			t.Errorf("%s in two phases: %v", words, err)
+		}
+	}
+}
+
 // TestEaseRun: a run goes on to the same bytes, keeps what it says, and can be opened as it was after any phase.
 func TestEaseRun(t *testing.T) {
 	whole := methodRun(t, "ease")

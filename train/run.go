@@ -22,6 +22,7 @@ import (
 // run is one run in progress.
 type run struct {
 	o               Options
+	acrossPhases    string // see Options.acrossPhases
 	cpu             string
 	commit          string // of weights on the Hub
 	weights         string // digest of the encoder alone
@@ -45,18 +46,24 @@ type run struct {
 	computedForRate int           // outputs of blocks that are not tuned, for [run.answerRate] alone
 }
 
+// newRun is a run that has not begun, of options as they were given.
+func newRun(o Options) (*run, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return &run{o: o.WithDefaults(), acrossPhases: o.acrossPhases()}, nil
+}
+
 // Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
 func Run(ctx context.Context, o Options) (schemas.Report, error) {
-	o = o.WithDefaults()
-	if err := o.Validate(); err != nil {
-		return schemas.Report{}, err
-	}
-	cpu, err := cpuPath()
+	r, err := newRun(o)
 	if err != nil {
 		return schemas.Report{}, err
 	}
-	r := &run{o: o, cpu: cpu}
 	defer r.close()
+	if r.cpu, err = cpuPath(); err != nil {
+		return schemas.Report{}, err
+	}
 	digest, err := r.prepare(ctx)
 	if err != nil {
 		return schemas.Report{}, err
@@ -122,8 +129,8 @@ func (r *run) prepare(ctx context.Context) (string, error) {
 	if r.phases, err = r.o.deal(labels); err != nil {
 		return "", err
 	}
-	if what := r.o.Learning.acrossPhases(); what != "" && len(r.phases) == 1 { // which init and increment show with the classes only
-		return "", fmt.Errorf("%s has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", what, len(labels), ErrOptions)
+	if r.acrossPhases != "" && len(r.phases) == 1 { // which init and increment show with the classes only
+		return "", fmt.Errorf("%s has no effect in a single phase, which these %d classes are: leave it out, or choose more phases: %w", r.acrossPhases, len(labels), ErrOptions)
 	}
 	if err := r.checkRows(labels); err != nil {
 		return "", err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/mcil/mcil/schemas"
 	"github.com/mcil/mcil/train"
-	"github.com/mcil/mcil/train/memory"
 	"github.com/mcil/mcil/train/method"
 	"github.com/mcil/mcil/train/vilt"
 )
@@ -144,14 +143,7 @@ type trainCmd struct {
 
 // Validate refuses what the flags alone show to be wrong; what needs the data is left to the run.
 func (c *trainCmd) Validate() error {
-	o := c.options(&env{}, "").WithDefaults()
-	switch { // of --repair and --key-weight the options no longer know whether they were given
-	case c.Repair != nil && o.Memory.Exemplars == memory.None:
-		return train.Idlef("--repair has no effect without exemplars: leave it out, or choose raw, masked, mrdc or cim exemplars and a method that replays them")
-	case c.Repair != nil && o.Phases == 1:
-		return train.Idlef("--repair has no effect in a single phase, which replays nothing: leave it out, or choose more phases")
-	case c.KeyWeight != nil && o.Method == "dualprompt" && o.Phases == 1:
-		return train.Idlef("--key-weight has no effect on dualprompt in a single phase, which has nothing to choose from: leave it out, or choose more phases")
+	switch {
 	case c.FromBlock != nil && *c.FromBlock < 1:
 		return fmt.Errorf("--tune-from-block=%d: choose 1 or more, or leave it out to tune all blocks", *c.FromBlock)
 	case c.Model != "" && c.Weights != "random":
