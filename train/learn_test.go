@@ -243,7 +243,7 @@ func TestLesson(t *testing.T) {
 }
 
 // TestThinnedAsExemplars: new examples have gaps in what masked exemplars have gaps in, and in both where exemplars are of
-// another kind; where these are replayed black, so are the gaps.
+// another kind.
 func TestThinnedAsExemplars(t *testing.T) {
 	o := testRun(t)
 	o.Learning.MaskNew = 0.9
@@ -275,17 +275,53 @@ func TestThinnedAsExemplars(t *testing.T) {
 			t.Errorf("%+v: %d tokens of %d", c.m, len(s.Tokens), s.TextLen)
 		}
 	}
-	r.o.Memory = MemoryOptions{Replay: replayBlack}.WithDefaults()
-	s, err := r.thinned(fresh).Sample(t.Context(), 0, rand.New(rand.NewPCG(1, 1)))
-	if err != nil {
+}
+
+// TestBlackStaysBlack: what new examples and exemplars lack is black, and no change of brightness or contrast makes it another
+// colour, or is drawn from it.
+func TestBlackStaysBlack(t *testing.T) {
+	o := testRun(t)
+	o.Learning.MaskNew, o.Learning.Augment = 0.5, "jitter"
+	r := &run{o: o.WithDefaults()}
+	defer r.close()
+	if _, err := r.prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	fresh := r.subset(r.data.Splits[dataset.Train], r.phases[0])
 	whole, err := fresh.Sample(t.Context(), 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.PatchPos) != s.GridH*s.GridW || slices.Equal(s.Pixels, whole.Pixels) || !slices.Contains(s.Pixels, 0) {
-		t.Errorf("black: %d patches of %d by %d", len(s.PatchPos), s.GridH, s.GridW)
+	mask := memory.Mask{Patches: make([]bool, len(whole.PatchPos)), Tokens: make([]bool, len(whole.Tokens))}
+	mask.Patches[1], mask.Tokens[0], mask.Tokens[len(whole.Tokens)-1] = true, true, true
+	e, err := memory.Encode(whole, mask, r.patchPx(), memory.Codec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Put(0, 1<<20, func(yield func(memory.Exemplar, error) bool) { yield(e, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	items := func(replay string) dataset.Items {
+		r.o.Memory = MemoryOptions{Replay: replay}.WithDefaults()
+		lesson, err := r.lesson(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lesson.Items
+	}
+	black, gaps := items(replayBlack), items(replayDrop)
+	for _, i := range []int{0, black.Len() - 1} {
+		want, err := gaps.Sample(t.Context(), i, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := black.Sample(t.Context(), i, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(want.PatchPos) >= want.GridH*want.GridW || !reflect.DeepEqual(got, memory.Blacken(want, r.patchPx())) {
+			t.Errorf("example %d: %d patches, not those of %d with black around them", i, len(got.PatchPos), len(want.PatchPos))
+		}
 	}
 }
 

@@ -178,10 +178,16 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 	if spec, _ := method.SpecOf(r.o.Method); spec.Joint {
 		learned = r.subset(r.data.Splits[dataset.Train], slices.Concat(r.phases[:t+1]...))
 	}
-	items := dataset.Concat{r.thinned(learned), r.store.Replay(r.o.Memory.replay())}
-	augment.Items = items
+	replay := r.o.Memory.replay()
+	black := replay.Black
+	replay.Black = false // black is put in last: brightness and contrast are of what was kept, and leave black as it is
+	augment.Items = dataset.Concat{r.thinned(learned), r.store.Replay(replay)}
+	var items dataset.Items = augment
+	if black {
+		items = blackened{augment, r.patchPx()}
+	}
 	if l.Mixing != mixingBalanced {
-		return method.Lesson{Items: augment, Fresh: fresh}, nil
+		return method.Lesson{Items: items, Fresh: fresh}, nil
 	}
 	groups := make([][]int, r.seen(t))
 	for i, row := range fresh.Indices {
@@ -191,19 +197,16 @@ func (r *run) lesson(t int) (method.Lesson, error) {
 	for i, e := range r.store.All() {
 		groups[e.Label] = append(groups[e.Label], fresh.Len()+i)
 	}
-	return method.Lesson{Items: dataset.Balance(augment, groups), Fresh: fresh}, nil
+	return method.Lesson{Items: dataset.Balance(items, groups), Fresh: fresh}, nil
 }
 
-// thinned takes from new examples at random what masked exemplars lack, in the form in which these are replayed: else a whole
-// picture is a sign of a new class. Beside other exemplars it takes from both modalities.
+// thinned takes from new examples at random what masked exemplars lack: else a whole picture is a sign of a new class. Beside
+// other exemplars it takes from both modalities.
 func (r *run) thinned(items dataset.Items) dataset.Items {
 	t := dataset.Thin{Items: items, Drop: r.o.Learning.MaskNew}
 	m := r.o.Memory
 	if m.Exemplars == memory.Masked {
 		t.KeepImage, t.KeepText = m.Mask.Image == memory.All, m.Mask.Text == memory.All
-	}
-	if t.Drop > 0 && m.replay().Black {
-		return blackened{t, r.patchPx()}
 	}
 	return t
 }
@@ -216,7 +219,7 @@ type blackened struct {
 
 func (b blackened) Sample(ctx context.Context, i int, rng *rand.Rand) (dataset.Sample, error) {
 	s, err := b.Items.Sample(ctx, i, rng)
-	if err != nil {
+	if err != nil || len(s.PatchPos) == s.GridH*s.GridW {
 		return s, err
 	}
 	return memory.Blacken(s, b.patchPx), nil

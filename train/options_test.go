@@ -123,6 +123,7 @@ func TestValidate(t *testing.T) {
 		"budget has no effect":                    {Memory: MemoryOptions{Exemplars: "none", Budget: 5}},
 		"memory budget has no effect":             {Memory: MemoryOptions{Exemplars: "none", BudgetBytes: 5}},
 		"re-pairing has no effect":                {Memory: MemoryOptions{Exemplars: "none", Repair: 0.5}},
+		"re-pairing has no effect without":        {Memory: MemoryOptions{Exemplars: "none", Repair: -1}},
 		"in samples a class or in bytes":          {Memory: MemoryOptions{Budget: 5, BudgetBytes: 5}},
 		"the memory budget must be above 0":       {Memory: MemoryOptions{Budget: -1}},
 		"budget must be above 0":                  {Memory: MemoryOptions{BudgetBytes: -1}},
@@ -134,7 +135,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%+v: %v does not say %q", o, err, want)
 		}
 	}
-	for _, o := range []Options{{}, {Memory: MemoryOptions{Exemplars: "none"}}, {Memory: MemoryOptions{Exemplars: "none", Repair: -1}}, {Memory: MemoryOptions{BudgetBytes: 1 << 20}}, {Memory: MemoryOptions{Budget: 0.5, Repair: 1}}, {Memory: MemoryOptions{Exemplars: "raw", Repair: -1}}} {
+	for _, o := range []Options{{}, {Memory: MemoryOptions{Exemplars: "none"}}, {Memory: MemoryOptions{BudgetBytes: 1 << 20}}, {Memory: MemoryOptions{Budget: 0.5, Repair: 1}}, {Memory: MemoryOptions{Exemplars: "raw", Repair: -1}}} {
 		if err := o.Validate(); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}

@@ -31,7 +31,8 @@
 //	loss          cross-entropy over all classes seen; no distillation (--distill WEIGHT, --distill-temperature T)
 //	SSF's life    one set, tuned in every phase (--tune-phases first: as it is after the first phase, see below)
 //	optimizer     AdamW (0.9, 0.98), decay of matrices alone (--learning-rate, --weight-decay), linear warm-up and linear
-//	              decay anew in each phase (--warmup, --epochs, --batch-size)
+//	              decay anew in each phase (--warmup, --epochs, --batch-size). A matrix decays whole: rows of a classifier
+//	              whose classes come later lose some of their drawn length with --head cosine, and none of their direction
 //
 // These are to be chosen by accuracy on validation rows (--evaluate validation), never on test rows.
 //
@@ -60,7 +61,7 @@
 // cross-entropy over those; the classifier is then thrown away. Kept are every adapter and every class's mean feature under the
 // adapters up to its own phase's. Under later ones a class has no data, so its means there are complemented, for all pairs of
 // phases and anew after each phase, and not kept. An answer takes as many forward passes as there were phases, which a report's
-// test_pictures_per_second shows; a phase's means take as many for its train rows, which is in its seconds and in no rate.
+// test_pictures_per_second shows; a phase's means take as many for its train rows, which learn_pictures_per_second shows.
 //
 //	adapter      64 values wide (--adapter-width), times 0.1 (--adapter-scale), in the last block for [CLS] alone
 //	dropout      of a tenth of the adapter's narrow values in steps (--adapter-dropout), by the seed, the phase, the step and

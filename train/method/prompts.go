@@ -170,7 +170,6 @@ func (m *prompted) Fit(ctx context.Context, l Lesson) error {
 	return m.network.Fit(ctx, m.schedule, l.Items, o)
 }
 
-// Trained counts the rows of the classifier that are the phase's.
 // Unused is how many values of the state no phase has: where a pool is dealt out, what is left over.
 func (m *prompted) Unused() int {
 	if t, is := m.tuner.(interface{ Unused() int }); is {
@@ -179,6 +178,7 @@ func (m *prompted) Unused() int {
 	return 0
 }
 
+// Trained counts the rows of the classifier that are the phase's.
 func (m *prompted) Trained() int {
 	return m.tuner.Trained() + (m.phase.Seen-m.phase.Old)*(m.network.Weights.Config.Width+1)
 }
