@@ -5,6 +5,10 @@
 #
 # It can be stopped at any moment and run again: each step goes on where it was, or does nothing.
 set -eu
+if [ $# -ne 1 ] && [ $# -ne 3 ]; then
+	echo "usage: sh prepare.sh OUT [emoji-r.tar split.txt]: a tar needs its split" >&2
+	exit 2
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 mcil=$here/../../bin/mcil
 emoji=${2:+$(realpath "$2")}
