@@ -102,7 +102,7 @@ func (o Options) WithDefaults() Options {
 }
 
 // Validate refuses what cannot be and what would have no effect. The error wraps [ErrOptions]. It takes options as they were
-// given: with [Options.WithDefaults] filled in, what nobody asked for would be refused in a single phase.
+// given: with [Options.WithDefaults] filled in, what nobody asked for may be refused as of no effect.
 func (o Options) Validate() error {
 	err := cmp.Or(o.WithDefaults().validate(), o.checkGiven())
 	if err != nil {

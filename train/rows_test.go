@@ -191,6 +191,9 @@ func TestAcrossPhases(t *testing.T) {
 		if _, err := Run(t.Context(), o); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), words+" has no effect in a single phase, which these 5 classes are") {
 			t.Errorf("%s: %v", words, err)
 		}
+		if _, err := Need(t.Context(), o); !errors.Is(err, ErrOptions) {
+			t.Errorf("the need of %s: %v", words, err)
+		}
 		o.Protocol = Protocol{Phases: 1}
 		if err := o.Validate(); !errors.Is(err, ErrIdle) || !strings.Contains(err.Error(), words+" has no effect in a single phase: leave it out") {
 			t.Errorf("%s: %v", words, err)

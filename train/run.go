@@ -54,7 +54,8 @@ func newRun(o Options) (*run, error) {
 	return &run{o: o.WithDefaults(), acrossPhases: o.acrossPhases()}, nil
 }
 
-// Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands.
+// Run learns the classes of a dataset phase by phase and writes the run folder. A finished run is returned as it stands. o is as
+// it was given: see [Options.Validate].
 func Run(ctx context.Context, o Options) (schemas.Report, error) {
 	r, err := newRun(o)
 	if err != nil {

@@ -386,6 +386,9 @@ func TestNeed(t *testing.T) {
 	if n := need(none); n >= least {
 		t.Errorf("without exemplars %d bytes, with them %d", n, least)
 	}
+	single := o
+	single.Protocol = Protocol{Phases: 1}
+	need(single) // nobody asked for re-pairing
 	none.Classes = "nothing"
 	if _, err := Need(t.Context(), none); !errors.Is(err, ErrOptions) {
 		t.Errorf("no classes: %v", err)

@@ -12,8 +12,8 @@ import (
 type EvaluateOptions struct {
 	Split string // default test
 	// DropPatches is the share of patches that each picture loses at random, DropTokens that of the text's tokens ([CLS] and
-	// [SEP] stay), both in [0,1); default 0. For the same rows they are the same patches and tokens. What this does to the
-	// accuracy tells how much a model reads in either, and whether it takes gaps for a sign of some classes.
+	// [SEP] stay), both in [0,1); default 0. For the same rows and shares they are the same patches and tokens. What this does
+	// to the accuracy tells how much a model reads in either, and whether it takes gaps for a sign of some classes.
 	DropPatches, DropTokens float64
 }
 

@@ -9,6 +9,9 @@ if [ $# -ne 1 ] && [ $# -ne 3 ]; then
 	echo "usage: sh prepare.sh OUT [emoji-r.tar split.txt]: a tar needs its split" >&2
 	exit 2
 fi
+for given in ${2:+"$2"} ${3:+"$3"}; do
+	[ -f "$given" ] || { echo "prepare.sh: $given: no such file" >&2; exit 2; }
+done
 here=$(cd "$(dirname "$0")" && pwd)
 mcil=$here/../../bin/mcil
 emoji=${2:+$(realpath "$2")}
