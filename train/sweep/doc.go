@@ -20,7 +20,8 @@
 // of the values that the file has for it, and if its value counts in another combination. So exemplars none with budgets 1, 3
 // and 5 is one run and not three. A value that is wrong, alone or beside another key's, is an error: what is left out for
 // that would be measured at its default, unseen.
-// What is a slip of the pen stays an error: a value that no run takes, and two runs with the same settings.
+// What is a slip of the pen stays an error: a value that no run takes, and two runs with the same settings. Data is not opened
+// for it, so a key without effect in the one phase that init makes of all classes is refused by the run itself, which fails.
 //
 // # How it is run
 //
